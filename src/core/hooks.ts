@@ -1,0 +1,41 @@
+import type { Failure, RecordedDecision } from './failure.ts'
+import type { FinalRunState } from './states.ts'
+
+/** Where something happened. */
+export interface AttemptInfo {
+  readonly runId: string
+  readonly flow: string
+  readonly node: string
+  readonly task: string
+  readonly attempt: number
+  readonly queue: string
+}
+
+/**
+ * What the producer and the worker tell whoever watches (metrics, tracing). Every hook is synchronous and must not
+ * throw; one that does is logged and ignored.
+ */
+export interface Hooks {
+  /** A run was handed to Redis. */
+  onRunEnqueued?(info: { readonly runId: string; readonly flow: string }): void
+  /** A run was opened by this worker. */
+  onRunOpened?(info: { readonly runId: string; readonly flow: string }): void
+  /** The settle that ended a run was accepted. */
+  onRunEnded?(info: {
+    readonly runId: string
+    readonly flow: string
+    readonly state: FinalRunState
+  }): void
+  /** A handler is about to be called. */
+  onAttemptStarted?(info: AttemptInfo): void
+  /** An attempt's end was recorded. `failure` and `decision` are null after a success. */
+  onAttemptEnded?(
+    info: AttemptInfo & {
+      readonly durationMs: number
+      readonly failure: Failure | null
+      readonly decision: RecordedDecision | null
+    },
+  ): void
+  /** A move of this worker was refused, so the attempt's outcome was not recorded by it. */
+  onRefused?(info: AttemptInfo & { readonly answer: string }): void
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { monotonicFactory } from 'ulid'
+
+/** The default namespace: the prefix of everything that Reprise writes. */
+export const DEFAULT_NAMESPACE = 'reprise'
+
+const nextUlid = monotonicFactory()
+
+/** A run's id: `<shard>-<ulid>`. The shard says which keys hold the run, so ids stay valid when shards are added. */
+export function newRunId(shard: number): string {
+  return `${shard}-${nextUlid()}`
+}
+
+/**
+ * The id of a run whose flow job was added by somebody else's BullMQ client: always the same for the same job, so
+ * that a redelivery finds its run (design rule R18).
+ */
+export function foreignRunId(
+  shard: number,
+  queue: string,
+  jobId: string,
+  timestamp: number,
+): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([queue, jobId, timestamp]))
+    .digest('hex')
+  return `${shard}-x${hash.slice(0, 25)}`
+}
+
+const RUN_ID = /^(\d+)-([0-9A-HJKMNP-TV-Z]{26}|x[0-9a-f]{25})(~\d+)*$/
+
+/** True for a text that has a run id's form. */
+export function isRunId(text: string): boolean {
+  return RUN_ID.test(text)
+}
+
+/** The BullMQ job id of a run's ticket. Ticket 0 is the flow job, whose id is the run's. */
+export function ticketJobId(runId: string, ticket: number): string {
+  return ticket === 0 ? runId : `${runId}.${ticket}`
+}
+
+/** The BullMQ prefix and Redis Cluster hash tag of one shard. */
+export function shardPrefix(namespace: string, shard: number): string {
+  return `{${namespace}:${shard}}`
+}
+
+/** A short hash of a text, for content addresses and idempotency: 16 base64url characters. */
+export function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16)
+}
