@@ -1,0 +1,93 @@
+import type { Duration } from '../core/duration.ts'
+import type { FailureKind } from '../core/failure.ts'
+import type { JitterName } from './jitter.ts'
+import type { Matcher } from './matchers.ts'
+import type { PolicyFailure } from './policy-failure.ts'
+
+/** Decides about one failure, after every other rule has allowed a retry. See {@link PolicyOptions.when}. */
+export type Predicate = (failure: PolicyFailure) => boolean | Promise<boolean>
+
+/** The options that every policy but `none` has. */
+export interface PolicyOptions {
+  /**
+   * How many retries there are at most, not counting the first attempt; `Infinity` for no limit. `0` means none.
+   * @default 3; for `schedule` the number of its delays
+   */
+  readonly maxRetries?: number | undefined
+  /**
+   * The largest delay. The delay is capped before jitter, so that a capped herd still spreads.
+   * @default '1h', or the longest delay that is written in the policy, where that is longer
+   */
+  readonly maxDelay?: Duration | undefined
+  /**
+   * No retry starts later than this after the first start of the node, also none asked for by `RetryRequested`.
+   * @default no limit
+   */
+  readonly maxElapsed?: Duration | undefined
+  /**
+   * How often the node may be lost with its worker. Crashes have their own ledger: they cost no retry, and the next
+   * attempt starts at once.
+   * @default 3
+   */
+  readonly maxCrashes?: number | undefined
+  /**
+   * How the delay is spread: `'none'`, `'full'` U(0, b), or `'equal'` b/2 + U(0, b/2).
+   * @default 'full' for `exponential`, 'none' for the others
+   */
+  readonly jitter?: JitterName | undefined
+  /**
+   * Only failures of these kinds are retried. Without `'crash'` a lost node is not started again.
+   * @default all kinds
+   */
+  readonly kinds?: readonly FailureKind[] | undefined
+  /**
+   * Only these errors are retried: classes, names, codes, HTTP statuses (`503`), status classes (`'5xx'`).
+   * @default every error
+   */
+  readonly retryOn?: readonly Matcher[] | undefined
+  /**
+   * These errors are not retried; it wins over `retryOn`. Entries as there.
+   * @default no error
+   */
+  readonly abortOn?: readonly Matcher[] | undefined
+  /**
+   * Asked last, when a retry is allowed by everything else: `true` retries, `false` stops with the reason
+   * `predicate_false`. If it throws, rejects, takes longer than 5 s or gives no boolean, the node fails with
+   * `predicate_error`. The failure that it gets is frozen. A policy with it can't be given at enqueue.
+   */
+  readonly when?: Predicate | undefined
+}
+
+/** Options of `policy.constant`. */
+export interface ConstantOptions extends PolicyOptions {
+  /** The delay before every retry. */
+  readonly delay: Duration
+}
+
+/** Options of `policy.linear`. */
+export interface LinearOptions extends PolicyOptions {
+  /** The delay d that grows by itself. */
+  readonly delay: Duration
+  /**
+   * `'one'`: d, 2d, 3d, …; `'zero'`: 0, d, 2d, …
+   * @default 'one'
+   */
+  readonly start?: 'one' | 'zero' | undefined
+}
+
+/** Options of `policy.exponential`. */
+export interface ExponentialOptions extends PolicyOptions {
+  /**
+   * The delay d before the first retry.
+   * @default '1s'
+   */
+  readonly delay?: Duration | undefined
+  /**
+   * What each delay is multiplied by, at least 1.
+   * @default 2
+   */
+  readonly factor?: number | undefined
+}
+
+/** Options of `policy.none`. */
+export type NoneOptions = Pick<PolicyOptions, 'maxCrashes'>
