@@ -80,6 +80,7 @@ export type RecordedDecision =
 
 const MAX_MESSAGE = 8_192
 const MAX_CAUSES = 5
+const MAX_CLASSES = 50
 
 /**
  * Turns anything that was thrown into stored data. It never throws: frozen errors, throwing getters, `null`,
@@ -102,7 +103,7 @@ export function storeError(thrown: unknown, depth = 0): StoredError {
   const name = typeof ownName === 'string' && ownName !== '' ? ownName : (names[0] ?? 'Error')
   const message = read(thrown, 'message')
   const code = read(thrown, 'code')
-  const status = read(thrown, 'status') ?? read(thrown, 'statusCode')
+  const status = [read(thrown, 'status'), read(thrown, 'statusCode')].find(Number.isFinite)
   const retryable = read(thrown, 'retryable')
   const storedCode = typeof code === 'string' ? code : storedCause?.code
   return {
@@ -119,7 +120,13 @@ export function storeError(thrown: unknown, depth = 0): StoredError {
 function classNames(thrown: object): string[] {
   const names: string[] = []
   try {
-    for (let proto = Object.getPrototypeOf(thrown); proto; proto = Object.getPrototypeOf(proto)) {
+    let proto = Object.getPrototypeOf(thrown)
+    // A bound, because a proxy's prototype chain can be endless.
+    for (
+      let depth = 0;
+      proto && depth < MAX_CLASSES;
+      depth++, proto = Object.getPrototypeOf(proto)
+    ) {
       const name: unknown = proto.constructor?.name
       if (typeof name === 'string' && name !== '' && name !== 'Object') names.push(name)
     }
@@ -139,7 +146,9 @@ function read(from: object, key: string): unknown {
 
 function safeText(value: unknown): string {
   try {
-    return typeof value === 'object' ? JSON.stringify(value) : String(value)
+    const text: string | undefined =
+      typeof value === 'object' ? JSON.stringify(value) : String(value)
+    return text ?? 'a value that has no text'
   } catch {
     return 'a value that has no text'
   }

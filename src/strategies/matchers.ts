@@ -1,6 +1,5 @@
-import { z } from 'zod'
 import type { StoredError } from '../core/failure.ts'
-import { checked } from './option-schemas.ts'
+import { checked, listOf } from './option-schemas.ts'
 
 /** An error class, such as `TypeError` or your `HttpError`. */
 export type ErrorClass = abstract new (...args: never[]) => Error
@@ -24,18 +23,13 @@ export type Matcher = DataMatcher | ErrorClass
 const STATUS_CLASS = /^[1-5]xx$/i
 
 /** A list of matchers. An empty one would match nothing and is refused. */
-export const matchersSchema = z
-  .array(
-    checked<Matcher>(
-      "an error class with a name, an error's name or code, an HTTP status, or a status class such as '5xx'",
-      isMatcher,
-    ),
-    { error: 'expected a list of error classes, names, codes, statuses or status classes' },
-  )
-  .min(
-    1,
-    'expected at least one entry, got an empty list; leave the option out to match every error',
-  )
+export const matchersSchema = listOf(
+  checked<Matcher>(
+    "an error class with a name, an error's name or code, an HTTP status, or a status class such as '5xx'",
+    isMatcher,
+  ),
+  'error classes, names, codes, HTTP statuses or status classes',
+).min(1, 'expected at least one entry, got an empty list; leave the option out instead')
 
 /**
  * The first matcher that an error answers to, or undefined.

@@ -28,6 +28,13 @@ export function checked<T>(what: string, isGood: (value: unknown) => boolean) {
   return z.custom<T>(isGood, { error: (issue) => `expected ${what}, got ${quote(issue.input)}` })
 }
 
+/** A list whose message, if it is none, says what was expected and what was got. */
+export function listOf<S extends z.ZodType>(item: S, what: string) {
+  return z.array(item, {
+    error: (issue) => `expected a list of ${what}, got ${quote(issue.input)}`,
+  })
+}
+
 /** A duration, as whole milliseconds. */
 export const durationSchema = z.custom<Duration>().transform((value, context) => {
   try {

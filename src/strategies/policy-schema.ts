@@ -2,7 +2,14 @@ import { z } from 'zod'
 import type { FailureKind } from '../core/failure.ts'
 import { JITTER_NAMES, type JitterName } from './jitter.ts'
 import { matchersSchema } from './matchers.ts'
-import { checked, countSchema, durationSchema, limitSchema, quote } from './option-schemas.ts'
+import {
+  checked,
+  countSchema,
+  durationSchema,
+  limitSchema,
+  listOf,
+  quote,
+} from './option-schemas.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -30,8 +37,7 @@ function commonOptions(defaultJitter: JitterName) {
     maxElapsed: duration.optional(),
     maxCrashes,
     jitter: oneOf(JITTER_NAMES).default(defaultJitter),
-    kinds: z
-      .array(oneOf(KINDS))
+    kinds: listOf(oneOf(KINDS), 'failure kinds')
       .min(1, 'expected at least one kind, got an empty list; leave the option out for all kinds')
       .optional(),
     retryOn: matchersSchema.optional(),
@@ -90,8 +96,7 @@ export const policySchemas = {
 
   schedule: z
     .strictObject({
-      delays: z
-        .array(duration, { error: 'expected a list of durations' })
+      delays: listOf(duration, 'durations')
         .min(1, 'expected at least one delay, got an empty list')
         .max(1_000, 'expected at most 1000 delays'),
       maxRetries: limitSchema.optional(),

@@ -50,8 +50,8 @@ export interface Policy {
 }
 
 /**
- * The retry policies. Retry n follows attempt n; d is `delay`. All durations are milliseconds or strings such as `'5s'`.
- * A policy is whole: one that is given closer to the node replaces the other, field for field.
+ * The retry policies. n is the number of the retry, from 1; d is `delay`. All durations are milliseconds or strings
+ * such as `'5s'`. Of several policies that are given for a node one is used whole: they are never merged.
  *
  * @example
  * policy.exponential({ delay: '1s', maxRetries: 5, maxDelay: '1m', retryOn: [HttpError, 'ECONNRESET', '5xx'] })

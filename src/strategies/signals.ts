@@ -30,7 +30,7 @@ const optionsSchema = z
       'a valid Date',
       (value) => value instanceof Date && Number.isFinite(value.getTime()),
     ).optional(),
-    cause: z.unknown(),
+    cause: z.unknown().optional(),
     message: z.string().optional(),
   })
   .refine((options) => options.delay === undefined || options.at === undefined, {
