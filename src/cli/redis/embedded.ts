@@ -1,5 +1,6 @@
 import { messageOf } from '../../core/errors.ts'
 import { type Notify, type Outcome, type ProvisionedRedis, skipped } from './provisioned-redis.ts'
+import { readServerReport } from './server-report.ts'
 
 /** The part of `js-redis-server` that is used. */
 interface EmbeddedServer {
@@ -14,9 +15,6 @@ const WARNING =
   'when this process ends), runs about 100 jobs a second, and proves nothing about Reprise. ' +
   'NOT FOR PRODUCTION: install redis-server, or set REDIS_URL.'
 
-/** What it imitates; it has no Redis version of its own. */
-const IMITATED_VERSION = '7.2.0'
-
 /**
  * Runs the imitation of Redis in this process: the last resort. It is a development dependency, so an installed
  * package does not have it.
@@ -27,8 +25,9 @@ export async function useEmbedded(
 ): Promise<Outcome> {
   try {
     const server = await start()
+    const { version } = await readServerReport(server.url)
     notify(WARNING)
-    return { status: 'ready', redis: present(server) }
+    return { status: 'ready', redis: present(server, version) }
   } catch (error) {
     if (isModuleMissing(error)) return skipped('the package js-redis-server is not installed')
     return skipped(`the embedded Redis did not start: ${messageOf(error)}`)
@@ -44,13 +43,13 @@ function isModuleMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
 }
 
-function present(server: EmbeddedServer): ProvisionedRedis {
+function present(server: EmbeddedServer, version: string): ProvisionedRedis {
   let closed: Promise<void> | undefined
   return {
     url: server.url,
     source: 'embedded',
-    description: `embedded imitation of Redis ${IMITATED_VERSION} at ${server.url}, in memory only, for demos only`,
-    version: IMITATED_VERSION,
+    description: `embedded imitation of Redis ${version} at ${server.url}, in memory only, for demos only`,
+    version,
     notices: [WARNING],
     stop: () => {
       closed ??= server.close()

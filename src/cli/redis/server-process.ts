@@ -153,6 +153,7 @@ async function findFreePort(): Promise<number> {
 }
 
 function quoteEnd(log: string): string {
-  const lines = log.trim().split('\n').slice(-3).filter(Boolean)
-  return lines.length === 0 ? '' : `: ${lines.map((line) => line.trim()).join(' / ')}`
+  const lines = log.split('\n').map((line) => line.trim())
+  const telling = lines.filter((line) => line !== '' && !line.includes('WARNING')).slice(-3)
+  return telling.length === 0 ? '' : `: ${telling.join(' / ')}`
 }
