@@ -1,12 +1,12 @@
 /** The same delay before every retry. */
-export interface ConstantBackoff {
+export type ConstantBackoff = {
   readonly kind: 'constant'
   /** Milliseconds. */
   readonly delay: number
 }
 
 /** A delay that grows by itself: `d·n` (`start: 'one'`) or `d·(n-1)` (`start: 'zero'`). */
-export interface LinearBackoff {
+export type LinearBackoff = {
   readonly kind: 'linear'
   /** Milliseconds. */
   readonly delay: number
@@ -14,7 +14,7 @@ export interface LinearBackoff {
 }
 
 /** A delay that is multiplied: `d·f^(n-1)`. */
-export interface ExponentialBackoff {
+export type ExponentialBackoff = {
   readonly kind: 'exponential'
   /** Milliseconds. */
   readonly delay: number
@@ -22,7 +22,7 @@ export interface ExponentialBackoff {
 }
 
 /** Written-down delays; the last one repeats. */
-export interface ScheduleBackoff {
+export type ScheduleBackoff = {
   readonly kind: 'schedule'
   /** Milliseconds, at least one entry. */
   readonly delays: readonly number[]

@@ -15,7 +15,8 @@ import type {
 } from './policy-options.ts'
 import { type PolicyKind, policySchemas } from './policy-schema.ts'
 
-interface Limits {
+// Types and not interfaces, so that a spec is assignable to Json.
+type Limits = {
   /** Null without limit. */
   readonly maxRetries: number | null
   /** Milliseconds. */
@@ -28,9 +29,7 @@ interface Limits {
 }
 
 /** The part of a policy that is plain JSON, with every default filled in and durations in ms. */
-export type PolicySpec =
-  | { readonly kind: 'none'; readonly maxCrashes: number }
-  | (Backoff & Readonly<Limits>)
+export type PolicySpec = { readonly kind: 'none'; readonly maxCrashes: number } | (Backoff & Limits)
 
 /**
  * Marks policies, so that two copies of this package know each other's.

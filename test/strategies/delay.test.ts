@@ -1,0 +1,84 @@
+import fc from 'fast-check'
+import { describe, expect, test, vi } from 'vitest'
+import { drawOnce, retryDelay } from '../../src/strategies/delay.ts'
+import { drawFor } from '../../src/strategies/draw.ts'
+import type { JitterName } from '../../src/strategies/jitter.ts'
+import { arbitraryRetryingPolicy } from './arbitrary-policy.ts'
+
+const exponential = (maxDelay: number, jitter: JitterName) =>
+  ({ kind: 'exponential', delay: 1000, factor: 2, maxDelay, jitter }) as const
+
+describe('retryDelay', () => {
+  test('is a whole number in [0, maxDelay] for any policy and retry', () => {
+    const draws = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+    const retries = fc.oneof(fc.integer({ min: 1, max: 10_000 }), fc.constantFrom(1, 1024, 10_000))
+    fc.assert(
+      fc.property(arbitraryRetryingPolicy, retries, draws, ({ spec }, n, random) => {
+        if (spec.kind === 'none') throw new Error('expected a policy with a delay')
+        const { baseMs, delayMs } = retryDelay(spec, n, () => random)
+        expect(Number.isSafeInteger(delayMs)).toBe(true)
+        expect(delayMs).toBeGreaterThanOrEqual(0)
+        expect(delayMs).toBeLessThanOrEqual(spec.maxDelay)
+        expect(baseMs).toBeLessThanOrEqual(spec.maxDelay)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test.each([
+    ['before the cap', 2, { baseMs: 2000, delayMs: 500 }],
+    ['at the cap', 7, { baseMs: 60_000, delayMs: 15_000 }],
+    ['when the backoff overflows', 10_000, { baseMs: 60_000, delayMs: 15_000 }],
+  ])('spreads %s', (_name, n, expected) => {
+    expect(retryDelay(exponential(60_000, 'full'), n, () => 0.25)).toEqual(expected)
+  })
+
+  test('still spreads a herd that has reached the cap', () => {
+    const delays = Array.from(
+      { length: 1000 },
+      (_, i) =>
+        retryDelay(exponential(60_000, 'full'), 50, () => drawFor('run', `n${i}`, 50)).delayMs,
+    )
+    expect(new Set(delays).size).toBeGreaterThan(900)
+  })
+
+  test('rounds to the nearest ms', () => {
+    const settings = { kind: 'exponential', delay: 1000, factor: 1.1, maxDelay: 9999 } as const
+    // 1000 · 1.1 is 1100.0000000000002 in doubles.
+    expect(retryDelay({ ...settings, jitter: 'none' }, 2, () => 0).delayMs).toBe(1100)
+  })
+
+  test('draws only when its jitter needs a number', () => {
+    const draw = vi.fn(() => 0.5)
+    retryDelay(exponential(60_000, 'none'), 1, draw)
+    expect(draw).not.toHaveBeenCalled()
+    retryDelay(exponential(60_000, 'equal'), 1, draw)
+    expect(draw).toHaveBeenCalledOnce()
+  })
+
+  test.each([
+    ['a delay that is NaN', Number.NaN],
+    ['a negative delay', -5],
+  ])('refuses %s', (_name, delay) => {
+    const settings = { kind: 'constant', delay, maxDelay: 1000, jitter: 'none' } as const
+    expect(() => retryDelay(settings, 1, () => 0)).toThrow(
+      `the delay of retry 1: expected 0 to 1000 ms, got ${delay} ms`,
+    )
+  })
+})
+
+describe('drawOnce', () => {
+  test('asks its source once', () => {
+    const random = vi.fn(() => 0.25)
+    const draw = drawOnce(random)
+    expect(draw.drawn()).toBeNull()
+    expect([draw.next(), draw.next(), draw.drawn()]).toEqual([0.25, 0.25, 0.25])
+    expect(random).toHaveBeenCalledOnce()
+  })
+
+  test.each([1, -0.1, Number.NaN, Number.POSITIVE_INFINITY])('refuses %d', (value) => {
+    expect(() => drawOnce(() => value).next()).toThrow(
+      `random: expected a number in [0, 1), got ${value}`,
+    )
+  })
+})

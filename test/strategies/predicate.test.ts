@@ -1,0 +1,126 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import {
+  askPredicate,
+  failureForPredicate,
+  PREDICATE_TIMEOUT_MS,
+} from '../../src/strategies/predicate.ts'
+import { failedAttempt } from './failed-attempt.ts'
+
+const { failure: facts } = failedAttempt(null)
+const failure = failureForPredicate(facts, () => 0.5)
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('askPredicate', () => {
+  test('answers at once when the predicate does', () => {
+    expect(askPredicate(() => true, failure, PREDICATE_TIMEOUT_MS)).toEqual({ retry: true })
+    expect(askPredicate(() => false, failure, PREDICATE_TIMEOUT_MS)).toEqual({ retry: false })
+  })
+
+  test('waits for a promise, and leaves no timer behind', async () => {
+    await expect(askPredicate(async () => true, failure, 5_000)).resolves.toEqual({ retry: true })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('gives up on a promise that does not settle', async () => {
+    const answer = askPredicate(() => new Promise(() => {}), failure, PREDICATE_TIMEOUT_MS)
+    await vi.advanceTimersByTimeAsync(5_000)
+    await expect(answer).resolves.toEqual({
+      problem: "when(failure) didn't settle within 5000 ms",
+    })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('ignores a rejection that comes too late', async () => {
+    const { promise, reject } = deferred()
+    const answer = askPredicate(() => promise, failure, 10)
+    await vi.advanceTimersByTimeAsync(10)
+    reject(new Error('late'))
+    await expect(answer).resolves.toHaveProperty('problem')
+  })
+
+  test.each<[string, () => unknown, string]>([
+    ['throws', () => fail(new TypeError('no')), 'when(failure) threw TypeError: no'],
+    ['throws undefined', () => fail(undefined), 'when(failure) threw Error: thrown undefined'],
+    [
+      'rejects',
+      () => Promise.reject(new TypeError('no')),
+      'when(failure) rejected with TypeError: no',
+    ],
+    ['gives undefined', () => undefined, 'expected true or false, got undefined'],
+    ['gives a number', () => 1, 'expected true or false, got 1'],
+    ['gives a text', () => 'true', 'expected true or false, got "true"'],
+    ['gives an object', () => ({}), 'expected true or false, got an object (Error)'],
+    ['gives a promise of a number', async () => 1, 'expected true or false, got 1'],
+    [
+      'gives a hostile thenable',
+      () => hostileThenable(),
+      'when(failure) rejected with Error: then',
+    ],
+    [
+      'writes to the failure',
+      () => Object.assign(failure, { attempt: 9 }),
+      'when(failure) threw TypeError',
+    ],
+    [
+      'writes deep into the failure',
+      () => Object.assign(failure.run, { id: '' }),
+      'when(failure) threw TypeError',
+    ],
+  ])('says what is wrong when it %s', async (_name, when, problem) => {
+    // @ts-expect-error what JavaScript users may pass
+    const answer = await askPredicate(when, failure, 5_000)
+    expect(answer).toEqual({ problem: expect.stringContaining(problem) })
+  })
+})
+
+describe('failureForPredicate', () => {
+  test('is all that is known, and the random number', () => {
+    expect({ ...failure }).toEqual({ ...facts, random: 0.5 })
+  })
+
+  test('is frozen at every level, while what it was made of is not', () => {
+    for (const part of [
+      failure,
+      failure.error,
+      failure.error.names,
+      failure.input,
+      failure.delays,
+    ]) {
+      expect(Object.isFrozen(part)).toBe(true)
+    }
+    expect(Object.isFrozen(facts.input)).toBe(false)
+  })
+
+  test('draws its random number only when it is read', () => {
+    const random = vi.fn(() => 0.25)
+    const lazy = failureForPredicate(facts, random)
+    expect(random).not.toHaveBeenCalled()
+    expect(lazy.random).toBe(0.25)
+  })
+})
+
+function deferred() {
+  let reject: (error: Error) => void = () => {}
+  const promise = new Promise<boolean>((_resolve, rejectPromise) => {
+    reject = rejectPromise
+  })
+  return { promise, reject }
+}
+
+function fail(thrown: unknown): never {
+  throw thrown
+}
+
+function hostileThenable(): object {
+  return Object.defineProperty({}, 'then', {
+    get: () => {
+      throw new Error('then')
+    },
+  })
+}
