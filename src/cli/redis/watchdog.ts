@@ -20,7 +20,8 @@ export function startWatchdog(script: string, args: readonly string[]): Watchdog
     // In a session of its own, since Ctrl-C in a terminal goes to the whole foreground group.
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    // The script's own tools must be there even where PATH lacks them.
+    env: { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/bin:/bin` },
   })
   const ended = Promise.race([once(child, 'exit'), once(child, 'error')]).catch(() => {})
   child.stdin.on('error', () => {})
