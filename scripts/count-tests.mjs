@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 
 const [, , path] = process.argv
 const text = readFileSync(path, 'utf8')
-const report = text === '' ? { numPassedTests: 0, numFailedTests: 0, testResults: [] } : JSON.parse(text)
+const report =
+  text === '' ? { numPassedTests: 0, numFailedTests: 0, testResults: [] } : JSON.parse(text)
 const unloaded = report.testResults.filter(
   (file) => file.status === 'failed' && file.assertionResults.length === 0,
 )
