@@ -44,8 +44,8 @@ describe('retryDelay', () => {
 
   test('rounds to the nearest ms', () => {
     const settings = { kind: 'exponential', delay: 1000, factor: 1.1, maxDelay: 9999 } as const
-    // 1000 · 1.1 is 1100.0000000000002 in doubles.
-    expect(retryDelay({ ...settings, jitter: 'none' }, 2, () => 0).delayMs).toBe(1100)
+    // 1000 · 1.1² is 1210.0000000000002 in doubles.
+    expect(retryDelay({ ...settings, jitter: 'none' }, 3, () => 0).delayMs).toBe(1210)
   })
 
   test('draws only when its jitter needs a number', () => {
