@@ -10,6 +10,7 @@ import {
   listOf,
   quote,
 } from './option-schemas.ts'
+import type { Predicate } from './policy-options.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -42,7 +43,7 @@ function commonOptions(defaultJitter: JitterName) {
       .optional(),
     retryOn: matchersSchema.optional(),
     abortOn: matchersSchema.optional(),
-    when: checked<unknown>('a function', (value) => typeof value === 'function').optional(),
+    when: checked<Predicate>('a function', (value) => typeof value === 'function').optional(),
   }
 }
 

@@ -106,9 +106,8 @@ export function buildPolicy(kind: PolicyKind, options: object, where = `policy.$
     return freezePolicy({ spec, retryOn: null, abortOn: null, when: null })
   }
   const parsed = parseOptions(policySchemas[kind], options, where)
-  const { retryOn = null, abortOn = null, when, ...spec } = parsed
-  // The schema checked that it is a function; what it returns is checked each time.
-  return freezePolicy({ spec, retryOn, abortOn, when: (when as Predicate | undefined) ?? null })
+  const { retryOn = null, abortOn = null, when = null, ...spec } = parsed
+  return freezePolicy({ spec, retryOn, abortOn, when })
 }
 
 /** True for a policy, also for one of another copy of this package. */
