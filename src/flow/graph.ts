@@ -9,13 +9,16 @@ export const GRAPH_VERSION = 1
  */
 export type Trigger = 'all_success' | 'any_failed'
 
+/** The way into a value: property names and array indices, outermost first. */
+export type Path = readonly (string | number)[]
+
 /**
  * A value with Refs in it, as data. `lit` is a constant, `ref` points into the run's input or into the value of the
  * node with that index, `obj` and `arr` hold further templates.
  */
 export type Template =
   | { readonly lit: Json }
-  | { readonly ref: number | 'input'; readonly path: readonly (string | number)[] }
+  | { readonly ref: number | 'input'; readonly path: Path }
   | { readonly obj: { readonly [key: string]: Template } }
   | { readonly arr: readonly Template[] }
 
@@ -28,11 +31,11 @@ export interface TaskNode {
   readonly trigger: Trigger
   /** The indices of the nodes that it waits for, ascending, each once: those its input refers to and those of `after`. */
   readonly upstreams: readonly number[]
-  /** The queue that it runs in; the task's or the flow's if absent. */
+  /** The queue that it runs in: the node's, else the task's, else the inlined flow's. The run's own if absent. */
   readonly queue?: string
-  /** BullMQ's priority, 0 first. */
+  /** BullMQ's priority, 0 first; found as the queue is. The run's own if absent. */
   readonly priority?: number
-  /** Milliseconds between becoming ready and starting. */
+  /** Milliseconds between becoming ready and starting, at least 1. */
   readonly delayMs?: number
 }
 
@@ -45,6 +48,7 @@ export interface TaskNode {
  * | `join` | a, b, … | one succeeded (the first in order counts) | that one's value |
  * | `settled` | x | always | `{ status, value }` or `{ status, error }` of x |
  *
+ * A gate and a settled have one upstream; a join's are in order of preference, which need not be ascending.
  * A gate is `skipped` when x didn't fail. A join fires as plan B of its first upstream: when it succeeds, the failed
  * nodes that made its first upstream fail are forgiven.
  */
@@ -52,6 +56,8 @@ export interface VirtualNode {
   readonly kind: 'gate' | 'join' | 'settled'
   readonly key: string
   readonly upstreams: readonly number[]
+  /** For a join or settled, per upstream, the part of its value that counts; absent if each counts whole. */
+  readonly paths?: readonly Path[]
 }
 
 /** A node of a graph. Its index in `nodes` is its number in scripts and tickets; upstreams come before it. */

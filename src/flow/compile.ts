@@ -1,0 +1,126 @@
+import { shortHash } from '../core/ids.ts'
+import { canonicalJson } from './canonical-json.ts'
+import type { Graph, GraphNode, Template } from './graph.ts'
+import { sourcesOf } from './templates.ts'
+
+/**
+ * How a node reacts to its upstreams, as the scripts know it: `s` a task on `all_success`, `f` a task on `any_failed`,
+ * `G` a gate, `J` a join, `D` a settled.
+ */
+export type Rule = 's' | 'f' | 'G' | 'J' | 'D'
+
+/** A graph in the form in which scripts and workers read it. */
+export interface CompiledGraph {
+  readonly graph: Graph
+  /** The content address: the same graph has the same in every process. */
+  readonly hash: string
+  /** The graph as canonical JSON. */
+  readonly json: string
+  /** Per node, those that wait for it, as `<index>.<number of upstreams>.<rule>.<delay in ms>` joined by commas. */
+  readonly dependants: readonly string[]
+  /** Per node, what its input is made of: `i` for the run's input, then indices, ascending, joined by commas. */
+  readonly needs: readonly string[]
+  /** What the flow's output is made of, in the same form. */
+  readonly outputNeeds: string
+  /** The nodes that wait for nothing. */
+  readonly roots: readonly number[]
+  /**
+   * The stored graph as one flat list of fields and values: `json`, and per node k, unless they are empty, `d<k>`
+   * dependants, `u<k>` upstreams, `r<k>` the rule, `n<k>` needs.
+   */
+  readonly fields: readonly string[]
+  /** The index of the node with that key. */
+  indexOf(key: string): number | undefined
+}
+
+/** Compiles a graph. It depends on nothing else: no code, no policy, no order of properties. */
+export function compileGraph(graph: Graph): CompiledGraph {
+  const json = canonicalJson(graph)
+  const { nodes } = graph
+  const dependants = dependantsOf(nodes)
+  const needs = nodes.map((node) => needsOf(nodes, node))
+  const indices = new Map(nodes.map((node, index) => [node.key, index]))
+  return {
+    graph,
+    hash: shortHash(json),
+    json,
+    dependants,
+    needs,
+    outputNeeds: templateNeeds(nodes, graph.output),
+    roots: nodes.flatMap((node, index) => (node.upstreams.length === 0 ? [index] : [])),
+    fields: ['json', json, ...nodes.flatMap((node, k) => nodeFields(node, k, dependants, needs))],
+    indexOf: (key) => indices.get(key),
+  }
+}
+
+function nodeFields(
+  node: GraphNode,
+  k: number,
+  dependants: readonly string[],
+  needs: readonly string[],
+): string[] {
+  const upstreams = node.upstreams.join(',')
+  const fields: [string, string | undefined][] = [
+    [`d${k}`, dependants[k]],
+    [`u${k}`, upstreams],
+    [`r${k}`, upstreams === '' ? '' : ruleOf(node)],
+    [`n${k}`, needs[k]],
+  ]
+  return fields.flatMap(([field, value]) => (value ? [field, value] : []))
+}
+
+function dependantsOf(nodes: readonly GraphNode[]): string[] {
+  const lists = nodes.map((): string[] => [])
+  for (const [j, node] of nodes.entries()) {
+    const delayMs = node.kind === 'task' ? (node.delayMs ?? 0) : 0
+    const entry = `${j}.${node.upstreams.length}.${ruleOf(node)}.${delayMs}`
+    for (const k of node.upstreams) lists[k]?.push(entry)
+  }
+  return lists.map((entries) => entries.join(','))
+}
+
+function ruleOf(node: GraphNode): Rule {
+  switch (node.kind) {
+    case 'task':
+      return node.trigger === 'all_success' ? 's' : 'f'
+    case 'gate':
+      return 'G'
+    case 'join':
+      return 'J'
+    case 'settled':
+      return 'D'
+  }
+}
+
+function needsOf(nodes: readonly GraphNode[], node: GraphNode): string {
+  if (node.kind === 'task') return templateNeeds(nodes, node.input)
+  return joinNeeds(false, withVirtualUpstreams(nodes, node.upstreams))
+}
+
+function templateNeeds(nodes: readonly GraphNode[], template: Template): string {
+  const sources = sourcesOf(template)
+  const hasInput = sources.delete('input')
+  const indices = [...sources].filter((source) => source !== 'input')
+  return joinNeeds(hasInput, withVirtualUpstreams(nodes, indices))
+}
+
+/** A virtual node has no value of its own: it is made of its upstreams'. */
+function withVirtualUpstreams(
+  nodes: readonly GraphNode[],
+  indices: readonly number[],
+): Set<number> {
+  const needed = new Set<number>()
+  const open = [...indices]
+  for (let index = open.pop(); index !== undefined; index = open.pop()) {
+    if (needed.has(index)) continue
+    needed.add(index)
+    const node = nodes[index]
+    if (node !== undefined && node.kind !== 'task') open.push(...node.upstreams)
+  }
+  return needed
+}
+
+function joinNeeds(hasInput: boolean, indices: Set<number>): string {
+  const ascending = [...indices].sort((a, b) => a - b)
+  return [...(hasInput ? ['i'] : []), ...ascending].join(',')
+}

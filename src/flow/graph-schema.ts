@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { RepriseError } from '../core/errors.ts'
+import { fromJsonText, type Json } from '../core/json.ts'
+import { deepFreeze } from './deep-freeze.ts'
+import { GRAPH_VERSION, type Graph, type Template } from './graph.ts'
+import { structureProblems } from './graph-structure.ts'
+
+const indexSchema = z.int().min(0)
+const pathSchema = z.array(z.union([z.string(), indexSchema]))
+const upstreamsSchema = z.array(indexSchema)
+
+/** A type guard of data that `JSON.parse` gave, which is why it needs no look inside. */
+const jsonSchema = z.custom<Json>((value) => value !== undefined)
+
+const templateSchema: z.ZodType<Template> = z.lazy(() =>
+  z.union([
+    z.strictObject({ lit: jsonSchema }),
+    z.strictObject({ ref: z.union([indexSchema, z.literal('input')]), path: pathSchema }),
+    z.strictObject({ obj: z.record(z.string(), templateSchema) }),
+    z.strictObject({ arr: z.array(templateSchema) }),
+  ]),
+)
+
+const taskNodeSchema = z.strictObject({
+  kind: z.literal('task'),
+  key: z.string(),
+  task: z.string(),
+  input: templateSchema,
+  trigger: z.enum(['all_success', 'any_failed']),
+  upstreams: upstreamsSchema,
+  queue: z.string().exactOptional(),
+  priority: z.int().min(0).exactOptional(),
+  delayMs: z.int().min(1).exactOptional(),
+})
+
+const virtualNodeSchema = z.strictObject({
+  kind: z.enum(['gate', 'join', 'settled']),
+  key: z.string(),
+  upstreams: upstreamsSchema,
+  paths: z.array(pathSchema).exactOptional(),
+})
+
+const graphSchema: z.ZodType<Graph> = z.strictObject({
+  v: z.literal(GRAPH_VERSION),
+  flow: z.string(),
+  nodes: z.array(z.discriminatedUnion('kind', [taskNodeSchema, virtualNodeSchema])).min(1),
+  output: templateSchema,
+})
+
+/**
+ * Reads a stored graph.
+ *
+ * @param where its key in Redis, for messages
+ * @throws RepriseError for a newer version, and for what this system can't have written
+ */
+export function parseGraph(text: string, where: string): Graph {
+  const data = fromJsonText(text, where)
+  const version = versionOf(data)
+  if (version > GRAPH_VERSION) {
+    throw new RepriseError(
+      'internal',
+      `${where}: the graph has version ${version}, this process reads up to ${GRAPH_VERSION}: update its version of reprise`,
+    )
+  }
+  const parsed = graphSchema.safeParse(data)
+  if (!parsed.success) {
+    throw new RepriseError('internal', `${where}: no graph: ${z.prettifyError(parsed.error)}`, {
+      cause: parsed.error,
+    })
+  }
+  const problems = structureProblems(parsed.data)
+  if (problems.length > 0) {
+    throw new RepriseError('internal', `${where}: no graph: ${problems.slice(0, 10).join('; ')}`)
+  }
+  return deepFreeze(parsed.data)
+}
+
+function versionOf(data: Json): number {
+  const version: unknown =
+    typeof data === 'object' && data !== null ? Reflect.get(data, 'v') : undefined
+  return typeof version === 'number' ? version : 0
+}

@@ -1,0 +1,88 @@
+import { inspect } from 'node:util'
+import { z } from 'zod'
+import type { Duration } from '../core/duration.ts'
+import { DefinitionError } from '../core/errors.ts'
+import { checked, durationSchema, listOf, parseOptions } from '../strategies/option-schemas.ts'
+import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
+import type { Trigger } from './graph.ts'
+import { nameSchema, prioritySchema, queueSchema } from './names.ts'
+import type { RefOf } from './ref-types.ts'
+import { isRef } from './refs.ts'
+
+/** What `.with()` sets for one node. */
+export interface NodeOptions {
+  /** The node's key, instead of the task's name (then `name-2`, …). */
+  key?: string | undefined
+  /** The node's retry policy, used whole instead of the task's and the flow's. */
+  retry?: RetryOption | undefined
+  /** How long one attempt may take. */
+  timeout?: Duration | undefined
+  /** The queue that it runs in. */
+  queue?: string | undefined
+  /** BullMQ's priority: 0 first, at most 2,097,152. */
+  priority?: number | undefined
+  /**
+   * When it starts, seen from the nodes that it waits for. `any_failed` takes those from `after`.
+   * @default 'all_success'
+   */
+  trigger?: Trigger | undefined
+  /** Nodes to wait for without using their values. */
+  after?: readonly RefOf<unknown>[] | undefined
+  /** How long it waits after it could start. */
+  delay?: Duration | undefined
+}
+
+/** A retry option, as the policy that it stands for. */
+export const retrySchema = z.custom<RetryOption>().transform((value, context) => {
+  try {
+    return toPolicy(value, 'retry')
+  } catch (cause) {
+    if (!(cause instanceof DefinitionError)) throw cause
+    context.addIssue(cause.message)
+    return z.NEVER
+  }
+})
+
+/** The time limit of one attempt. */
+export const timeoutSchema = durationSchema.refine((milliseconds) => milliseconds >= 1, {
+  error: 'expected at least 1 ms, got 0',
+})
+
+const triggers: readonly unknown[] = ['all_success', 'any_failed'] satisfies Trigger[]
+
+const nodeOptionsSchema = z.strictObject({
+  key: nameSchema.optional(),
+  retry: retrySchema.optional(),
+  timeout: timeoutSchema.optional(),
+  queue: queueSchema.optional(),
+  priority: prioritySchema.optional(),
+  trigger: checked<Trigger>("'all_success' or 'any_failed'", (value) =>
+    triggers.includes(value),
+  ).optional(),
+  after: listOf(checked<RefOf<unknown>>('a Ref', isRef), 'Refs').optional(),
+  delay: durationSchema.optional(),
+})
+
+/** The options of a node after the check; durations in ms. */
+export type CheckedNodeOptions = z.output<typeof nodeOptionsSchema>
+
+/**
+ * @param task the task's name, for messages
+ * @throws DefinitionError that names the option, what was expected and what was got
+ */
+export function checkNodeOptions(options: NodeOptions, task: string): CheckedNodeOptions {
+  const where = `${task}.with()`
+  refuseRefs(options, where)
+  return parseOptions(nodeOptionsSchema, options, where)
+}
+
+/** Options are fixed when the flow is defined. */
+function refuseRefs(options: object, where: string): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (isRef(value)) {
+      throw new DefinitionError(
+        `${where}: ${option}: expected a value that is known when the flow is defined, got ${inspect(value)}`,
+      )
+    }
+  }
+}

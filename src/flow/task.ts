@@ -1,0 +1,131 @@
+import { z } from 'zod'
+import type { Duration } from '../core/duration.ts'
+import { DefinitionError } from '../core/errors.ts'
+import { parseOptions, quote } from '../strategies/option-schemas.ts'
+import type { RetryOption } from '../strategies/shorthand.ts'
+import type { TaskContext } from './context.ts'
+import type { Stored } from './jsonify.ts'
+import { nameSchema, prioritySchema, queueSchema } from './names.ts'
+import {
+  type CheckedNodeOptions,
+  checkNodeOptions,
+  type NodeOptions,
+  retrySchema,
+  timeoutSchema,
+} from './node-options.ts'
+import type { Arg, Ref } from './ref-types.ts'
+import { zodSchema } from './schema-option.ts'
+import type { TaskDefinition } from './task-definition.ts'
+import { addTaskNode } from './task-node.ts'
+
+/** What can be called in a build function. `I` is the raw input, `O` the stored output. */
+export interface TaskCall<I, O> {
+  /** Adds a node to the flow that is being built, and returns a Ref to its output. */
+  (input: Arg<I>): Ref<O>
+  /** The same call with options for the one node that it makes. */
+  with(options: NodeOptions): TaskCall<I, O>
+}
+
+/** A typed function that workers execute. Made by `task()`. */
+export interface Task<I, O> extends TaskCall<I, O> {
+  readonly kind: 'task'
+  readonly definition: TaskDefinition
+}
+
+/** Any task, for lists of them. */
+export type AnyTask = Task<never, unknown>
+
+/** What `task()` takes before the handler. */
+export interface TaskOptions<Input extends z.ZodType> {
+  /** 1 to 100 letters, digits, `.`, `_` and `-`. Handlers are found by it: don't use it for two tasks. */
+  name: string
+  /** Parses the input, once per attempt; the handler gets what it gives. */
+  input: Input
+  /** When and how often a failed attempt is repeated: a number of retries, or a policy. */
+  retry?: RetryOption | undefined
+  /** How long one attempt may take, such as `'30s'`. Then `ctx.signal` is aborted and the attempt failed. */
+  timeout?: Duration | undefined
+  /** The queue that it runs in; the flow's if absent. */
+  queue?: string | undefined
+  /** BullMQ's priority: 0 first, at most 2,097,152; the flow's if absent. */
+  priority?: number | undefined
+}
+
+/** A handler: the second argument tells it about its attempt. */
+type Handler<Input extends z.ZodType, Result> = (
+  input: z.output<Input>,
+  context: TaskContext,
+) => Result | Promise<Result>
+
+const taskSchema = z.strictObject({
+  name: nameSchema,
+  input: zodSchema,
+  output: zodSchema.optional(),
+  retry: retrySchema.optional(),
+  timeout: timeoutSchema.optional(),
+  queue: queueSchema.optional(),
+  priority: prioritySchema.optional(),
+})
+
+/**
+ * Defines a task.
+ *
+ * @param options its name, the schema of its input and, with `output`, of its result
+ * @param run the handler; any worker that knows the task may execute it, more than once if it fails
+ * @example
+ * const ping = task(
+ *   { name: 'ping', input: z.object({ url: z.url() }), retry: 5, timeout: '30s' },
+ *   async ({ url }, ctx) => (await fetch(url, { signal: ctx.signal })).text(),
+ * )
+ * @throws DefinitionError that names the option, what was expected and what was got
+ */
+export function task<Input extends z.ZodType, Output extends z.ZodType>(
+  options: TaskOptions<Input> & { output: Output },
+  run: Handler<Input, z.input<Output>>,
+): Task<z.input<Input>, Stored<z.output<Output>>>
+export function task<Input extends z.ZodType, Result>(
+  options: TaskOptions<Input> & { output?: undefined },
+  run: Handler<Input, Result>,
+): Task<z.input<Input>, Stored<Result>>
+export function task(
+  options: TaskOptions<z.ZodType> & { output?: z.ZodType | undefined },
+  run: Handler<z.ZodType, unknown>,
+): Task<unknown, unknown> {
+  const definition = defineTask(options, run)
+  return Object.freeze(Object.assign(callOf(definition, {}), { kind: 'task' as const, definition }))
+}
+
+function defineTask(options: object, run: Handler<z.ZodType, unknown>): TaskDefinition {
+  const { name, input, output, retry, timeout, queue, priority } = parseOptions(
+    taskSchema,
+    options,
+    'task()',
+  )
+  if (typeof run !== 'function') {
+    throw new DefinitionError(
+      `task(): ${name}: expected the handler, a function, as second argument, got ${quote(run)}`,
+    )
+  }
+  return Object.freeze({
+    name,
+    input,
+    run,
+    ...(output && { output }),
+    ...(retry && { retry }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(priority === undefined ? {} : { priority }),
+  })
+}
+
+function callOf(
+  definition: TaskDefinition,
+  options: CheckedNodeOptions,
+): TaskCall<unknown, unknown> {
+  const call = (input: unknown) => addTaskNode(definition, options, input)
+  Object.defineProperty(call, 'name', { value: definition.name })
+  return Object.assign(call, {
+    with: (more: NodeOptions) =>
+      callOf(definition, { ...options, ...checkNodeOptions(more, definition.name) }),
+  })
+}

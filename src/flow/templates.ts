@@ -1,0 +1,85 @@
+import type { Json } from '../core/json.ts'
+import type { Path, Template } from './graph.ts'
+
+/** Where a `ref` of a template points: a node's index, or the run's input. */
+export type Source = number | 'input'
+
+/**
+ * Replaces the Refs of a template by their values. A path that leads nowhere gives `undefined`, which is left out of
+ * objects and is `null` in arrays, as JSON has it. Constants are returned as they are, not copied.
+ *
+ * @param valueOfSource the value of a node or of the run's input; `undefined` if there is none
+ */
+export function resolveTemplate(
+  template: Template,
+  valueOfSource: (source: Source) => Json | undefined,
+): Json | undefined {
+  if ('lit' in template) return template.lit
+  if ('ref' in template) return valueAt(valueOfSource(template.ref), template.path)
+  if ('arr' in template)
+    return template.arr.map((item) => resolveTemplate(item, valueOfSource) ?? null)
+  const resolved: Record<string, Json> = {}
+  for (const key of Object.keys(template.obj)) {
+    const child = ownValue(template.obj, key)
+    const value = child === undefined ? undefined : resolveTemplate(child, valueOfSource)
+    if (value !== undefined) setOwn(resolved, key, value)
+  }
+  return resolved
+}
+
+/** The part of a value that a path leads to. Only a value's own properties count, so `constructor` leads nowhere. */
+export function valueAt(value: Json | undefined, path: Path): Json | undefined {
+  let current = value
+  for (const key of path) current = childOf(current, key)
+  return current
+}
+
+/** The part of a template that a property or an element is; `undefined` if it is known to have none. */
+export function templateAt(template: Template, key: string | number): Template | undefined {
+  if ('ref' in template) return { ref: template.ref, path: [...template.path, key] }
+  if ('arr' in template) return ownValue(template.arr, key)
+  if ('obj' in template) return ownValue(template.obj, key)
+  const child = childOf(template.lit, key)
+  return child === undefined ? undefined : { lit: child }
+}
+
+/** Everything that a template refers to, each once. */
+export function sourcesOf(template: Template, found: Set<Source> = new Set()): Set<Source> {
+  if ('ref' in template) found.add(template.ref)
+  else if ('arr' in template) for (const item of template.arr) sourcesOf(item, found)
+  else if ('obj' in template) for (const item of Object.values(template.obj)) sourcesOf(item, found)
+  return found
+}
+
+function childOf(value: Json | undefined, key: string | number): Json | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  return isArray(value) ? ownValue(value, key) : ownValue(value, key)
+}
+
+function isArray(value: object): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+/** An own property, never an inherited one; an array's `length` is none of its elements. */
+function ownValue<T>(
+  holder: { readonly [key: string]: T } | readonly T[],
+  key: string | number,
+): T | undefined {
+  if (!Object.hasOwn(holder, key)) return undefined
+  if (Array.isArray(holder)) return key === 'length' ? undefined : holder[Number(key)]
+  return Reflect.get(holder, key)
+}
+
+/** Assigning to `__proto__` would change the prototype instead of adding a property. */
+function setOwn(holder: Record<string, Json>, key: string, value: Json): void {
+  if (key === '__proto__') {
+    Object.defineProperty(holder, key, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    })
+  } else {
+    holder[key] = value
+  }
+}

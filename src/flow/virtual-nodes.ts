@@ -1,0 +1,58 @@
+import { DefinitionError } from '../core/errors.ts'
+import { quote } from '../strategies/option-schemas.ts'
+import type { Build } from './build.ts'
+import type { Path, VirtualNode } from './graph.ts'
+import { VIRTUAL_MARK } from './names.ts'
+import { ownTarget, refTarget } from './refs.ts'
+
+/** A part of one node's value. */
+export interface NodePoint {
+  readonly node: number
+  readonly path: Path
+}
+
+/**
+ * The one node that a Ref points to.
+ *
+ * @param what the argument, for messages
+ * @throws DefinitionError when there is none, or there are several
+ */
+export function nodePoint(ref: unknown, what: string, build: Build): NodePoint {
+  const found = refTarget(ref)
+  if (found === undefined) {
+    ignoreRejection(ref)
+    throw new DefinitionError(`${what}: expected a Ref to a node's value, got ${quote(ref)}`)
+  }
+  const { template, label } = ownTarget(found, what, build)
+  if (template !== undefined && 'ref' in template && template.ref !== 'input') {
+    return { node: template.ref, path: template.path }
+  }
+  throw new DefinitionError(
+    template !== undefined && 'ref' in template
+      ? `${what}: expected a Ref to a node's value, got Ref<${label}>, a part of the run's input, which never fails`
+      : `${what}: expected a Ref to the value of one node, got Ref<${label}>, which is put together in the build function. Pass the Ref of the node that can fail, and put the result together afterwards`,
+  )
+}
+
+/** Adds a node that no worker executes. Paths are stored only where one is needed. */
+export function addVirtualNode(
+  build: Build,
+  kind: VirtualNode['kind'],
+  points: readonly NodePoint[],
+): { readonly index: number; readonly key: string } {
+  const key = build.keys.takeFree(`${build.frame.prefix}${VIRTUAL_MARK}${kind}`)
+  const upstreams = points.map((point) => point.node)
+  const hasPaths = kind !== 'gate' && points.some((point) => point.path.length > 0)
+  build.nodes.push({
+    kind,
+    key,
+    upstreams,
+    ...(hasPaths ? { paths: points.map((point) => point.path) } : {}),
+  })
+  return { index: build.nodes.length - 1, key }
+}
+
+/** An async build or plan gives a promise, and its mistake is reported by our error: it must not end the process too. */
+export function ignoreRejection(value: unknown): void {
+  if (value instanceof Promise) value.catch(() => undefined)
+}
