@@ -79,14 +79,14 @@ const taskSchema = z.strictObject({
  * )
  * @throws DefinitionError that names the option, what was expected and what was got
  */
-export function task<Input extends z.ZodType, Output extends z.ZodType>(
-  options: TaskOptions<Input> & { output: Output },
-  run: Handler<Input, z.input<Output>>,
-): Task<z.input<Input>, Stored<z.output<Output>>>
 export function task<Input extends z.ZodType, Result>(
   options: TaskOptions<Input> & { output?: undefined },
   run: Handler<Input, Result>,
 ): Task<z.input<Input>, Stored<Result>>
+export function task<Input extends z.ZodType, Output extends z.ZodType>(
+  options: TaskOptions<Input> & { output: Output },
+  run: Handler<Input, z.input<Output>>,
+): Task<z.input<Input>, Stored<z.output<Output>>>
 export function task(
   options: TaskOptions<z.ZodType> & { output?: z.ZodType | undefined },
   run: Handler<z.ZodType, unknown>,

@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import type { TaskContext } from '../../src/flow/context.ts'
+import { flow } from '../../src/flow/flow.ts'
+import type { IsAny } from '../../src/flow/jsonify.ts'
+import type { Arg, Ref } from '../../src/flow/ref-types.ts'
+import { at } from '../../src/flow/refs.ts'
+import { type AnyTask, type Task, task } from '../../src/flow/task.ts'
+import { type Any, assertType, type Equal, type ValueOf } from './assert.ts'
+
+const fetchPage = task(
+  { name: 'fetch-page', input: z.object({ url: z.string(), depth: z.number().optional() }) },
+  async ({ url, depth }, context) => {
+    assertType<Equal<typeof url, string>>()
+    assertType<Equal<typeof depth, number | undefined>>()
+    assertType<Equal<typeof context, TaskContext>>()
+    assertType<Equal<IsAny<typeof context>, false>>()
+    return { text: url, fetchedAt: new Date(), links: [url], size: url.length }
+  },
+)
+type Page = { text: string; fetchedAt: string; links: string[]; size: number }
+assertType<Equal<typeof fetchPage, Task<{ url: string; depth?: number | undefined }, Page>>>()
+
+// The handler gets the parsed input, the caller gives the raw one.
+export const parsing = task(
+  {
+    name: 'parsing',
+    input: z.object({ n: z.string().transform(Number), m: z.number().default(1) }),
+  },
+  ({ n, m }) => {
+    assertType<Equal<typeof n, number>>()
+    assertType<Equal<typeof m, number>>()
+    return n + m
+  },
+)
+assertType<Equal<typeof parsing, Task<{ n: string; m?: number | undefined }, number>>>()
+
+// A declared output.
+export const declared = task(
+  { name: 'declared', input: z.object({}), output: z.object({ at: z.date(), n: z.number() }) },
+  () => ({ at: new Date(), n: 1 }),
+)
+assertType<Equal<ValueOf<ReturnType<typeof declared>>, { at: string; n: number }>>()
+task(
+  { name: 'wrong-output', input: z.object({}), output: z.object({ n: z.number() }) },
+  // @ts-expect-error the handler's result is not what the output schema takes
+  () => ({ n: 'one' }),
+)
+task(
+  { name: 'wrong-output', input: z.object({}), output: z.object({ n: z.number() }) },
+  // @ts-expect-error a field is missing
+  async () => ({}),
+)
+
+// Results: any is unknown, nothing is null, JSON stays.
+const parseAny = task({ name: 'parse', input: z.object({}) }, () => JSON.parse('{}'))
+assertType<Equal<ReturnType<typeof parseAny>, Ref<unknown>>>()
+const deepAny = task({ name: 'deep', input: z.object({}) }, async () => ({ data: JSON.parse('') }))
+assertType<Equal<ValueOf<ReturnType<typeof deepAny>>, { data: unknown }>>()
+const silent = task({ name: 'silent', input: z.object({}) }, async () => {})
+assertType<Equal<ReturnType<typeof silent>, Ref<null>>>()
+const json = task({ name: 'json', input: z.json() }, (input) => input)
+assertType<Equal<ReturnType<typeof json>, Ref<z.output<ReturnType<typeof z.json>>>>>()
+
+// Options.
+// @ts-expect-error an option that doesn't exist
+task({ name: 'a', input: z.object({}), retries: 5 }, () => 1)
+// @ts-expect-error a duration that ms doesn't read
+task({ name: 'a', input: z.object({}), timeout: '5 parsecs' }, () => 1)
+// @ts-expect-error no schema
+task({ name: 'a' }, () => 1)
+task({ name: 'a', input: z.object({}), retry: 5, timeout: '30s', queue: 'q', priority: 1 }, () => 1)
+
+export const calls = flow({ name: 'calls', input: z.object({ url: z.string() }) }, (input) => {
+  const page = fetchPage({ url: input.url })
+  fetchPage(input)
+  fetchPage({ url: page.text, depth: page.size })
+  fetchPage({ url: at(page.links, 0) })
+  fetchPage.with({ key: 'again', retry: false, timeout: 500, after: [page] })({ url: 'x' })
+  json({ deep: [{ page }, 'constant', null] })
+  json(json(page))
+  // @ts-expect-error a wrong type
+  fetchPage({ url: 1 })
+  // @ts-expect-error a Ref to a wrong type
+  fetchPage({ url: page.size })
+  // @ts-expect-error a missing field
+  fetchPage({ depth: 1 })
+  // @ts-expect-error a field that the input doesn't have
+  fetchPage({ url: 'x', color: 'red' })
+  // @ts-expect-error a Ref to something else
+  fetchPage(page.text)
+  // @ts-expect-error unknown is no string
+  fetchPage({ url: parseAny({}) })
+  // @ts-expect-error a promise
+  fetchPage({ url: Promise.resolve('x') })
+  // @ts-expect-error an option that doesn't exist
+  fetchPage.with({ lock: 'x' })
+  // @ts-expect-error a trigger that doesn't exist
+  fetchPage.with({ trigger: 'never' })
+  return page
+})
+
+// Lists of tasks, and functions that take one.
+export const tasks: readonly AnyTask[] = [fetchPage, declared, parseAny, json, silent, parsing]
+declare function enqueue<I, O>(target: Task<I, O>, input: I): Promise<O>
+export async function enqueues() {
+  const page = await enqueue(fetchPage, { url: 'x' })
+  assertType<Equal<typeof page, Page>>()
+  // @ts-expect-error a wrong input
+  await enqueue(fetchPage, { url: 1 })
+  // @ts-expect-error a Ref makes sense in a build function only
+  await enqueue(fetchPage, { url: fetchPage({ url: 'x' }).text })
+}
+
+// Arguments of any are unknown: they take everything and give nothing.
+assertType<Equal<Arg<Any>, unknown>>()
