@@ -17,6 +17,20 @@ export type RunState =
 /** How a run ended. */
 export type FinalRunState = 'succeeded' | 'failed' | 'cancelled'
 
+/** True for a state that ends a node. */
+export function isFinalNodeState(state: NodeState): state is FinalNodeState {
+  switch (state) {
+    case 'succeeded':
+    case 'failed':
+    case 'skipped':
+    case 'upstream_failed':
+    case 'cancelled':
+      return true
+    default:
+      return false
+  }
+}
+
 /** True for a run that has ended. */
 export function isFinalRunState(state: RunState): state is FinalRunState {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled'

@@ -1,0 +1,225 @@
+import { RepriseError } from '../core/errors.ts'
+
+/** An attempt that a delivery may start. */
+export interface Grant {
+  readonly index: number
+  readonly attempt: number
+  /** Retries used of the node's budget before this attempt. */
+  readonly retriesUsed: number
+  readonly crashes: number
+  /** Grows with every grant of the run. */
+  readonly fencingToken: number
+  /** When the attempt was granted, epoch ms by Redis' clock. */
+  readonly startedAt: number
+}
+
+/** A ticket whose job this delivery owes (R8). */
+export interface TicketToAdd {
+  readonly ticket: number
+  readonly indices: readonly number[]
+  readonly delayMs: number
+  /** The queue and priority that a decision moved it to; null for the node's own. */
+  readonly place: Place | null
+}
+
+/** A queue and priority that a retry decision chose. */
+export interface Place {
+  readonly queue: string
+  readonly priority: number
+}
+
+/** The value of a node as the scripts stored it. `payload` is null when it has to be read apart. */
+export interface StoredValue {
+  readonly index: number
+  readonly state: string
+  readonly payload: string | null
+}
+
+/** What a row's nodes leave its delivery to do. */
+export type RowLeft = 'empty' | 'failed' | 'more' | 'delayed'
+
+/** Why a claim or an open was refused. */
+export type ClaimRefusal =
+  | 'lease'
+  | 'no_run'
+  | 'run_refused'
+  | 'descendant_started'
+  | 'no_graph'
+  | 'run_expired'
+
+/** The answer to `open` and `claim`; the fields are described in lua/claim.lua. */
+export type ClaimAnswer =
+  | {
+      readonly status: 'granted'
+      readonly grants: readonly Grant[]
+      readonly earlyMs: number
+      readonly toAdd: readonly TicketToAdd[]
+      readonly rowLeft: RowLeft
+      readonly graph: string
+      readonly options: string
+      readonly input: string
+      readonly values: readonly StoredValue[]
+      /** When the run was opened, epoch ms by Redis' clock. */
+      readonly openedAt: number
+    }
+  | { readonly status: 'nothing'; readonly toAdd: readonly TicketToAdd[] }
+  | {
+      readonly status: 'ended'
+      readonly toAdd: readonly TicketToAdd[]
+      readonly lastLogLine: string
+    }
+  | { readonly status: 'refused'; readonly reason: ClaimRefusal }
+
+/** Why a settle was refused. */
+export type SettleRefusal = 'no_run' | 'behind' | 'superseded'
+
+/** The answer to `settle`; the fields are described in lua/settle.lua. */
+export type SettleAnswer =
+  | {
+      readonly status: 'settled'
+      readonly rowLeft: RowLeft
+      readonly toAdd: readonly TicketToAdd[]
+      /** How the run ended, if this settle ended it. */
+      readonly runEnd: 'succeeded' | 'failed' | ''
+      readonly waitMs: number
+      readonly lastLogLine: string
+    }
+  | { readonly status: 'refused'; readonly reason: SettleRefusal }
+
+/** The answer to `refuse`. */
+export type RefuseAnswer =
+  | { readonly status: 'ok' }
+  | { readonly status: 'refused'; readonly reason: 'lease' | 'run_exists' }
+
+/** What a script answered, before it is read. The scripts are the trust border of this file. */
+export type RawAnswer = readonly unknown[]
+
+/** Reads the answer to `open` or `claim`. */
+export function readClaimAnswer(raw: RawAnswer): ClaimAnswer {
+  switch (text(raw, 0)) {
+    case 'granted':
+      return {
+        status: 'granted',
+        grants: readGrants(text(raw, 1), Number(raw[9])),
+        earlyMs: Number(raw[2]),
+        toAdd: readTickets(text(raw, 3)),
+        rowLeft: text(raw, 4) as RowLeft,
+        graph: text(raw, 5),
+        options: text(raw, 6),
+        input: text(raw, 7),
+        values: readValues(raw[8]),
+        openedAt: Number(raw[9]),
+      }
+    case 'nothing':
+      return { status: 'nothing', toAdd: readTickets(text(raw, 1)) }
+    case 'ended':
+      return { status: 'ended', toAdd: readTickets(text(raw, 1)), lastLogLine: text(raw, 2) }
+    case 'refused':
+      return { status: 'refused', reason: text(raw, 1) as ClaimRefusal }
+    default:
+      throw unexpected(raw)
+  }
+}
+
+/** Reads the answer to `settle`. */
+export function readSettleAnswer(raw: RawAnswer): SettleAnswer {
+  switch (text(raw, 0)) {
+    case 'settled':
+      return {
+        status: 'settled',
+        rowLeft: text(raw, 1) as RowLeft,
+        toAdd: readTickets(text(raw, 2)),
+        runEnd: text(raw, 3) as 'succeeded' | 'failed' | '',
+        waitMs: Number(raw[4]),
+        lastLogLine: text(raw, 5),
+      }
+    case 'refused':
+      return { status: 'refused', reason: text(raw, 1) as SettleRefusal }
+    default:
+      throw unexpected(raw)
+  }
+}
+
+/** Reads the answer to `refuse`. */
+export function readRefuseAnswer(raw: RawAnswer): RefuseAnswer {
+  switch (text(raw, 0)) {
+    case 'ok':
+      return { status: 'ok' }
+    case 'refused':
+      return { status: 'refused', reason: text(raw, 1) as 'lease' | 'run_exists' }
+    default:
+      throw unexpected(raw)
+  }
+}
+
+function unexpected(raw: RawAnswer): RepriseError {
+  return raw[0] === 'error'
+    ? new RepriseError('internal', `a move failed in Redis: ${text(raw, 1)}`)
+    : new RepriseError(
+        'internal',
+        `a move answered what this version can't read: ${String(raw[0])}`,
+      )
+}
+
+function text(raw: RawAnswer, position: number): string {
+  const value = raw[position]
+  return typeof value === 'string' ? value : String(value ?? '')
+}
+
+function readGrants(list: string, openedAt: number): Grant[] {
+  if (list === '') return []
+  return list.split(',').map((grant) => {
+    const [index, attempt, retriesUsed, crashes, fencingToken, start] = grant.split('.').map(Number)
+    return {
+      index: index ?? 0,
+      attempt: attempt ?? 0,
+      retriesUsed: retriesUsed ?? 0,
+      crashes: crashes ?? 0,
+      fencingToken: fencingToken ?? 0,
+      startedAt: openedAt + (start ?? 0),
+    }
+  })
+}
+
+const TICKET = /^(\d+)=([\d,]+)\.(\d+)\.(.*)$/
+
+function readTickets(list: string): TicketToAdd[] {
+  if (list === '') return []
+  return list.split(';').map((item) => {
+    const match = TICKET.exec(item)
+    if (!match)
+      throw new RepriseError('internal', `a move named a ticket that can't be read: ${item}`)
+    const [, ticket = '', indices = '', delayMs = '', place = ''] = match
+    return {
+      ticket: Number(ticket),
+      indices: indices.split(',').map(Number),
+      delayMs: Number(delayMs),
+      place: readPlace(place),
+    }
+  })
+}
+
+function readPlace(place: string): Place | null {
+  const at = place.lastIndexOf('@')
+  if (at < 0) return null
+  return { queue: place.slice(0, at), priority: Number(place.slice(at + 1)) }
+}
+
+/** How a place is written in rows and arguments. */
+export function formatPlace(place: Place | null): string {
+  return place ? `${place.queue}@${place.priority}` : ''
+}
+
+function readValues(raw: unknown): StoredValue[] {
+  if (!Array.isArray(raw)) return []
+  const values: StoredValue[] = []
+  for (let i = 0; i < raw.length; i += 3) {
+    const payload: unknown = raw[i + 2]
+    values.push({
+      index: Number(raw[i]),
+      state: String(raw[i + 1]),
+      payload: typeof payload === 'string' ? payload : null,
+    })
+  }
+  return values
+}

@@ -1,0 +1,212 @@
+import type { CompiledGraph } from '../flow/compile.ts'
+import {
+  type ClaimAnswer,
+  formatPlace,
+  type Place,
+  type RefuseAnswer,
+  readClaimAnswer,
+  readRefuseAnswer,
+  readSettleAnswer,
+  type SettleAnswer,
+} from './answers.ts'
+import { MoveBatch } from './batch.ts'
+import type { RedisConnection } from './connection.ts'
+import type { ShardKeys } from './keys.ts'
+import { type LoggedAttempt, readLog } from './run-record.ts'
+
+/** One activation of a ticket's job by one worker. */
+export interface Delivery {
+  readonly runId: string
+  readonly ticket: number
+  /** Unique per delivery; BullMQ's token is not, since a slot may keep it for its next job. */
+  readonly lease: string
+  /** BullMQ's token: what the job's lock holds while the lease is ours. */
+  readonly token: string
+  /** The key of the job's lock. */
+  readonly lock: string
+  /** `<stalled count>.<attemptsMade>` of the job. */
+  readonly seen: string
+}
+
+/** How long runs are kept after their end, in ms. */
+export interface Retention {
+  readonly succeededMs: number
+  readonly failedMs: number
+}
+
+/** What a coordinator applies to every move. */
+export interface CoordinatorSettings {
+  readonly retention: Retention
+  /** How many lost leases a node survives unless its policy says otherwise. */
+  readonly maxCrashes: number
+}
+
+/** How an attempt ended, as `settle` records it; see lua/settle.lua. */
+export type Outcome =
+  | { readonly kind: 'succeeded'; readonly result: string }
+  | { readonly kind: 'failed'; readonly log: string }
+  | {
+      readonly kind: 'retry'
+      readonly log: string
+      readonly delayMs: number
+      readonly place: Place | null
+    }
+  | { readonly kind: 'interrupted'; readonly log: string }
+  | { readonly kind: 'no_handler'; readonly log: string; readonly limitMs: number }
+
+/** A root of a graph, for `open`. */
+export interface Root {
+  readonly index: number
+  /** True if it may run in the flow job's own delivery: same queue, same priority, no delay. */
+  readonly home: boolean
+  readonly delayMs: number
+}
+
+/** What `open` creates a run from. */
+export interface NewRun {
+  /** True if the job has no failed attempt behind it. */
+  readonly fresh: boolean
+  readonly graph: CompiledGraph
+  readonly roots: readonly Root[]
+  /** The parsed input, JSON. */
+  readonly input: string
+  /** The envelope's options, JSON, or ''. */
+  readonly options: string
+  /** `<queue>|<job id>` if the flow job's id is not the run's, else ''. */
+  readonly job: string
+}
+
+/** The moves on one shard: a typed function for each script; nobody else calls them. */
+export class Coordinator {
+  readonly keys: ShardKeys
+  readonly #redis: RedisConnection
+  readonly #batch: MoveBatch
+  readonly #settings: CoordinatorSettings
+  readonly #retention: string
+
+  constructor(redis: RedisConnection, keys: ShardKeys, settings: CoordinatorSettings) {
+    this.keys = keys
+    this.#redis = redis
+    this.#settings = settings
+    this.#retention = `${settings.retention.succeededMs}.${settings.retention.failedMs}`
+    this.#batch = new MoveBatch(redis, keys.prefix, keys.live)
+  }
+
+  /** Creates the run iff it is unknown and claims its first root, else claims ticket 0 (lua/open.lua). */
+  async open(delivery: Delivery, slots: number, run: NewRun): Promise<ClaimAnswer> {
+    const { graph } = run
+    const roots = run.roots.map((root) => `${root.index}.${root.home ? 1 : 0}.${root.delayMs}`)
+    const args = [
+      ...this.#claimArguments(delivery, slots),
+      run.fresh ? '1' : '0',
+      graph.hash,
+      graph.graph.nodes.length,
+      roots.join(','),
+      run.input,
+      run.options,
+      graph.graph.flow,
+      run.job,
+    ]
+    const answer = readClaimAnswer(await this.#batch.run('open', args))
+    if (answer.status !== 'refused' || answer.reason !== 'no_graph') return answer
+    await this.#redis.hset(this.keys.graph(graph.hash), ...graph.fields)
+    return readClaimAnswer(await this.#batch.run('open', args))
+  }
+
+  /** Grants attempts of the ticket's nodes to the delivery (lua/claim.lua). */
+  async claim(delivery: Delivery, slots: number): Promise<ClaimAnswer> {
+    const args = [
+      delivery.runId,
+      delivery.ticket,
+      ...this.#claimArguments(delivery, slots).slice(1),
+    ]
+    return readClaimAnswer(await this.#batch.run('claim', args))
+  }
+
+  /** Records the end of an attempt and resolves what depends on it (lua/settle.lua). */
+  async settle(
+    delivery: Delivery,
+    index: number,
+    attempt: number,
+    dependants: string,
+    outcome: Outcome,
+  ): Promise<SettleAnswer> {
+    const payload = outcome.kind === 'succeeded' ? outcome.result : outcome.log
+    const args = [
+      delivery.runId,
+      delivery.ticket,
+      index,
+      attempt,
+      delivery.lease,
+      this.#retention,
+      outcome.kind,
+      payload,
+      detailOf(outcome, dependants),
+    ]
+    return readSettleAnswer(await this.#batch.run('settle', args))
+  }
+
+  /** Records a run that failed before anything ran (lua/refuse.lua). */
+  async refuse(
+    delivery: Delivery,
+    run: { readonly reason: string; readonly flow: string; readonly job: string },
+  ): Promise<RefuseAnswer> {
+    const args = [
+      delivery.runId,
+      delivery.token,
+      delivery.lock,
+      run.reason,
+      run.flow,
+      this.#retention,
+      run.job,
+    ]
+    return readRefuseAnswer(await this.#batch.run('refuse', args))
+  }
+
+  /** The results of nodes that were too large to come with the claim (R25), in pages of 1,000. */
+  async readResults(runId: string, indices: readonly number[]): Promise<Map<number, string>> {
+    const results = new Map<number, string>()
+    for (let from = 0; from < indices.length; from += 1_000) {
+      const page = indices.slice(from, from + 1_000)
+      const texts = await this.#redis.hmget(this.keys.out(runId), ...page.map(String))
+      page.forEach((index, i) => {
+        const text = texts[i]
+        if (typeof text === 'string') results.set(index, text)
+      })
+    }
+    return results
+  }
+
+  /** The ended attempts of a node, oldest first. `openedAt`: when the run was opened, epoch ms. */
+  async readNodeLog(runId: string, index: number, openedAt: number): Promise<LoggedAttempt[]> {
+    const log = await this.#redis.hget(this.keys.log(runId), String(index))
+    return readLog(log ?? '', openedAt)
+  }
+
+  #claimArguments(delivery: Delivery, slots: number): (string | number)[] {
+    return [
+      delivery.runId,
+      delivery.lease,
+      delivery.token,
+      delivery.lock,
+      delivery.seen,
+      slots,
+      this.#settings.maxCrashes,
+      this.#retention,
+    ]
+  }
+}
+
+function detailOf(outcome: Outcome, dependants: string): string {
+  switch (outcome.kind) {
+    case 'succeeded':
+    case 'failed':
+      return dependants
+    case 'retry':
+      return `${outcome.delayMs}.${formatPlace(outcome.place)}`
+    case 'no_handler':
+      return String(outcome.limitMs)
+    case 'interrupted':
+      return ''
+  }
+}

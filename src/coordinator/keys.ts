@@ -1,0 +1,44 @@
+import { shardPrefix } from '../core/ids.ts'
+
+/**
+ * The keys of one shard. BullMQ's own begin with `<prefix>:`, ours with `<prefix>/`, so no queue name can collide with
+ * them; all share the hash tag, so one script may touch any of them in a Redis Cluster.
+ */
+export class ShardKeys {
+  /** BullMQ's prefix and the hash tag: `{reprise:0}`. */
+  readonly prefix: string
+
+  constructor(namespace: string, shard: number) {
+    this.prefix = shardPrefix(namespace, shard)
+  }
+
+  /** Sorted set of the runs that have not ended. */
+  get live(): string {
+    return `${this.prefix}/live`
+  }
+
+  /** Hash: the run, its nodes and its rows. Also the name of the channel that announces its changes. */
+  run(runId: string): string {
+    return `${this.prefix}/run:${runId}`
+  }
+
+  /** Hash: results by node index. */
+  out(runId: string): string {
+    return `${this.prefix}/out:${runId}`
+  }
+
+  /** Hash: ended attempts by node index. */
+  log(runId: string): string {
+    return `${this.prefix}/log:${runId}`
+  }
+
+  /** Hash: a stored graph. */
+  graph(hash: string): string {
+    return `${this.prefix}/graph:${hash}`
+  }
+
+  /** The lock that BullMQ holds on an active job: its value is the processor's token (a test pins this form). */
+  lock(queue: string, jobId: string): string {
+    return `${this.prefix}:${queue}:${jobId}:lock`
+  }
+}

@@ -1,0 +1,22 @@
+-- What a lost lease does to the attempt that ran under it (R6). No function is asked: limits are data.
+
+-- Closes a lost attempt and charges the node's crash ledger. Returns the node's new crash count and its limit:
+-- that of an enqueue-time policy, of the graph, or the default of the worker that claims.
+local function chargeCrash(change, index, attempts, crashes, start, default)
+  local charged = int(crashes) + 1
+  local limit = int(call('HGET', change.key, 'm' .. index) or call('HGET', graphKey(change.graph), 'm' .. index) or default)
+  local decision = charged > limit and '{"action":"stop","reason":"crash_loop","detail":"' .. charged .. ' crashes, ' .. limit .. ' allowed"}'
+    or '{"action":"retry","rule":"crash","baseMs":0,"random":null,"delayMs":0,"retryNumber":' .. charged .. ',"maxRetries":' .. limit .. '}'
+  appendLog(change.run, index, attempts .. '|crash|' .. start .. '|' .. (now - change.at) ..
+    '|{"error":{"name":"WorkerLost","names":["WorkerLost","Error"],"message":"the worker was lost during this attempt"},"decision":' .. decision .. '}')
+  return charged, limit
+end
+
+-- Fails a node finally and resolves its dependants (see resolve.lua).
+local function failNode(change, index, packed, dependants)
+  setNode(change, index, packed)
+  change.left = change.left - 1
+  change.failed = change.failed + 1
+  resolve(change, 'F', dependants)
+end
+

@@ -1,0 +1,73 @@
+-- Granting attempts of the nodes in a row to a delivery. `row` and `live` are unpacked fields of the run;
+-- `delivery` is {run, ticket, lease, seen, slots, maxCrashes, retention}.
+
+-- Writes into `change` what one token of the row becomes. Returns the token to keep (nil: it left the row), and the
+-- ms until it is due if it waits.
+local function grantToken(change, delivery, row, token, many, granted)
+  local mark = match(token, '^[+~!]') or ''
+  if mark == '!' then return token end
+  local index = sub(token, #mark + 1)
+  local _, attempts, _, retries, crashes, start, x = unpackNode(call('HGET', change.key, 'n' .. index))
+  if mark == '~' then
+    local wait = int(x) + change.at - now
+    if wait > 0 then return token, wait end
+  elseif mark == '' and row.lease == delivery.lease then -- a lost reply: the same grant again
+    granted:add(index, attempts, retries, crashes, start)
+    return token
+  elseif mark == '' then -- its worker was lost
+    local limit
+    crashes, limit = chargeCrash(change, index, attempts, crashes, start, delivery.maxCrashes)
+    if crashes > limit then
+      failNode(change, index, packNode('F', attempts, delivery.ticket, retries, crashes, start, now - change.at),
+        call('HGET', graphKey(change.graph), 'd' .. index) or '')
+      return '!' .. index
+    end
+    if many then -- a company dissolves, so that a poison task is found (R6)
+      local own = giveTicket(change, delivery.ticket, index, '+', 0, '')
+      setNode(change, index, packNode('Y', attempts, own, retries, crashes, '', ''))
+      return nil
+    end
+  end
+  if granted.slots == 0 then
+    setNode(change, index, packNode('Y', attempts, delivery.ticket, retries, crashes, '', ''))
+    return '+' .. index
+  end
+  granted.slots = granted.slots - 1
+  granted.fence = granted.fence + 1
+  local attempt = int(attempts) + 1
+  setNode(change, index, packNode('R', attempt, delivery.ticket, retries, crashes, now - change.at, ''))
+  granted:add(index, attempt, retries, crashes, now - change.at)
+  return index
+end
+
+local function newGrants(slots, fence)
+  return {slots = slots, fence = fence, list = {}, indices = {}, add = function(self, index, attempt, retries, crashes, start)
+    self.list[#self.list + 1] = concat({index, attempt, retries, crashes, self.fence, start}, '.')
+    self.indices[#self.indices + 1] = index
+  end}
+end
+
+-- Grants what a live row holds and answers as `claim` does. `change` may hold decisions of the caller;
+-- `again`: somebody claimed the row before, so it may owe tickets that nobody added (R8).
+local function grantRow(change, delivery, live, row, again)
+  local many = find(row.tokens, ',', 1, true)
+  local granted, held, early = newGrants(delivery.slots, int(live.fence)), {}, 0
+  for token in gmatch(row.tokens, '[^,]+') do
+    local kept, wait = grantToken(change, delivery, row, token, many, granted)
+    held[#held + 1] = kept
+    if wait then early = early == 0 and wait or min(early, wait) end
+  end
+  giveTickets(change, delivery.ticket)
+  local tokens = concat(held, ',')
+  local left = rowLeft(tokens)
+  putRow(change, delivery.ticket, left, delivery.seen, delivery.lease, row, tokens)
+  change.fields[#change.fields + 1] = 'z'
+  change.fields[#change.fields + 1] = granted.fence
+  writeChange(change)
+  if change.left == 0 then endRun(change.run, change.failed, change.at, delivery.retention)
+  else announce(change.run, 'started') end
+  local toAdd = again and owedBy(change.key, change.tickets, delivery.ticket, change.at) or concat(change.toAdd, ';')
+  if left == 'failed' then return {'ended', toAdd, firstFailure(change.run, tokens)} end
+  local values, input = valuesFor(change.run, change.graph, granted.indices)
+  return {'granted', concat(granted.list, ','), early, toAdd, left, change.graph, live.options or '', input, values, change.at}
+end

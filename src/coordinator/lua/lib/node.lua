@@ -1,0 +1,25 @@
+-- A node's packed field `n<index>` of the run: state:attempts:ticket:retries:crashes:start:x
+--   state     Y ready, R running, T retrying, W waiting for a time, H waiting for a handler,
+--             S succeeded, F failed, f failed and forgiven, U upstream_failed, u the same forgiven, K skipped
+--             (an absent field is `pending`)
+--   attempts  granted so far          ticket   whose row holds it
+--   retries   used of its budget      crashes  charged by lost leases
+--   start     of the last attempt     x        due time (T, W, H), end (S, F, K), index of the node that caused it (U, u)
+-- Times are ms since the run was opened.
+local function unpackNode(text) return match(text, '^(%a):(%d*):(%d*):(%d*):(%d*):(%-?%d*):(%-?%d*)$') end
+
+local function packNode(state, attempts, ticket, retries, crashes, start, x)
+  return state .. ':' .. attempts .. ':' .. ticket .. ':' .. retries .. ':' .. crashes .. ':' .. start .. ':' .. x
+end
+
+local function hasFailed(state) return state == 'F' or state == 'f' or state == 'U' or state == 'u' end
+local function isFinal(state) return state == 'S' or state == 'K' or hasFailed(state) end
+
+-- Appends a line for an ended attempt: attempt|kind|start|end|details (JSON made by the worker, never decoded here).
+local function appendLog(run, index, line)
+  local key = logKey(run)
+  local before = call('HGET', key, index)
+  call('HSET', key, index, before and (before .. '\n' .. line) or line)
+end
+
+local function lastLine(log) return log and match(log, '([^\n]*)$') or '' end

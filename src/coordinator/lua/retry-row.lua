@@ -1,0 +1,66 @@
+-- retryRow: the manual retry in place of the finally failed nodes that an ended row holds (R11, R12).
+-- Budgets are fresh, attempt numbers continue, unstarted descendants return to pending, the run is reopened.
+-- Refused (returns the reason, nothing is written) when a descendant has started; returns nil when done, with `change`
+-- and `row.tokens` such that the claim that called it grants the nodes.
+
+-- All descendants of the retried nodes, or nil if one of them has started.
+local function unstartedDescendants(change, retried)
+  local found, queue, head = {}, {}, 1
+  for index in pairs(retried) do queue[#queue + 1] = index end
+  while head <= #queue do
+    for j in gmatch(call('HGET', graphKey(change.graph), 'd' .. queue[head]) or '', '(%d+)%.%d+%.%a%.%d+') do
+      if not found[j] and not retried[j] then
+        local state, attempts = unpackNode(call('HGET', change.key, 'n' .. j) or '')
+        if state and (int(attempts) > 0 or not isFinal(state)) then return nil end
+        found[j] = state or 'pending'
+        queue[#queue + 1] = j
+      end
+    end
+    head = head + 1
+  end
+  return found
+end
+
+-- The packed counts of the upstreams of `index` that stay final, or nil if there are none.
+local function recount(change, index, retried, reset)
+  local counts = 0
+  for _, up in ipairs(upstreamsOf(change, index)) do
+    if not retried[up] and not reset[up] then
+      local state = unpackNode(call('HGET', change.key, 'n' .. up) or '')
+      if state and isFinal(state) then counts = counts + countOf(state) end
+    end
+  end
+  return counts > 0 and counts or nil
+end
+
+local function resetDescendant(change, index, state, retried, reset)
+  if state ~= 'pending' then
+    change.left = change.left + 1
+    change.spent[#change.spent + 1] = 'n' .. index
+    if state == 'U' then change.failed = change.failed - 1 end
+  end
+  local counts = recount(change, index, retried, reset)
+  if counts then
+    change.fields[#change.fields + 1] = 'w' .. index
+    change.fields[#change.fields + 1] = counts
+  else change.spent[#change.spent + 1] = 'w' .. index end
+end
+
+local function retryRow(change, ticket, live, row)
+  local retried, tokens, ended = {}, {}, now - change.at
+  for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
+  local reset = unstartedDescendants(change, retried)
+  if not reset then return 'descendant_started' end
+  for index, state in pairs(reset) do resetDescendant(change, index, state, retried, reset) end
+  for index in pairs(retried) do
+    local state, attempts = unpackNode(call('HGET', change.key, 'n' .. index))
+    call('HSET', change.key, 'n' .. index, packNode('Y', attempts, ticket, 0, 0, '', ''))
+    appendLog(change.run, index, '0|retried|' .. ended .. '|' .. ended .. '|{"by":"job"}')
+    change.left = change.left + 1
+    if state == 'F' then change.failed = change.failed - 1 end
+    tokens[#tokens + 1] = '+' .. index
+  end
+  if live.state ~= 'R' then reopenRun(change.run) end
+  row.tokens, row.lease = concat(tokens, ','), ''
+  return nil
+end

@@ -1,0 +1,128 @@
+-- settle: records the end of an attempt and resolves what depends on it (R4, R7, R8).
+--
+-- Arguments: run, ticket, index, attempt, lease, retention, outcome, payload, detail
+--   outcome      payload                             detail
+--   succeeded    the result, JSON                    dependants of the node (see resolve.lua)
+--   failed       kind|JSON of error and decision     dependants of the node
+--   retry        kind|JSON of error and decision     <delayMs>.<queue@priority or ''>: a place moves it to a new ticket
+--   interrupted  kind|JSON of error and decision     ''     the attempt costs nothing, the node is ready again
+--   no_handler   kind|JSON for the day it gives up   <limitMs>: how long to wait for a worker that knows the task
+-- Returns
+--   {'settled', rowLeft, toAdd, runEnd, waitMs, lastLogLine}
+--       rowLeft: empty | failed | more | delayed (in place: come again in waitMs); lastLogLine when failed
+--       runEnd: succeeded | failed if this settle ended the run, else ''
+--   {'refused', reason}: no_run | behind (the run has not seen this attempt) | superseded
+-- Announces: settled, or ended.
+-- Idempotent: repeated by the holder of the attempt, it gives the stored answer again and changes nothing.
+local function storedAnswer(change, ticket, index, lease, rowText)
+  local state, _, _, _, _, _, x = unpackNode(call('HGET', change.key, 'n' .. index))
+  local row = rowText and readRow(rowText) or {lease = lease, tokens = ''}
+  local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T')
+  if not settledByMe then return {'refused', 'superseded'} end
+  local toAdd = owedBy(change.key, change.tickets, ticket, change.at)
+  if find(',' .. row.tokens .. ',', ',~' .. index .. ',', 1, true) then
+    return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), ''}
+  end
+  return {'settled', rowLeft(row.tokens), toAdd, '', 0, firstFailure(change.run, row.tokens)}
+end
+
+-- How long a node waits on for a worker that knows its task: 1 s doubling to 30 s; nil when its limit has passed.
+local function handlerWait(change, index, limitMs)
+  local elapsed = now - change.at
+  local since = call('HGET', change.key, 'h' .. index)
+  if not since then
+    since = elapsed
+    change.fields[#change.fields + 1] = 'h' .. index
+    change.fields[#change.fields + 1] = since
+  end
+  local waited = elapsed - int(since)
+  if waited >= limitMs then return nil end
+  return min(max(waited, 1000), 30000, limitMs - waited)
+end
+
+-- One function per outcome: (change, attempt, detail) -> the token that replaces the node in its row (nil: none), and
+-- the ms that the job waits for it. `attempt` is what unpackNode read, with index, ticket, row and `ended`.
+local OUTCOMES = {}
+
+function OUTCOMES.succeeded(change, attempt, detail)
+  setNode(change, attempt.index, packNode('S', attempt.number, '', attempt.retries, attempt.crashes, attempt.start, attempt.ended))
+  change.left = change.left - 1
+  resolve(change, 'S', detail)
+end
+
+function OUTCOMES.failed(change, attempt, detail)
+  failNode(change, attempt.index, packNode('F', attempt.number, attempt.ticket, attempt.retries, attempt.crashes,
+    attempt.start, attempt.ended), detail)
+  return '!' .. attempt.index
+end
+
+function OUTCOMES.interrupted(change, attempt)
+  setNode(change, attempt.index, packNode('Y', attempt.number, attempt.ticket, attempt.retries, attempt.crashes, '', ''))
+  return '+' .. attempt.index
+end
+
+function OUTCOMES.retry(change, attempt, detail)
+  local delay, place = match(detail, '^(%d+)%.(.*)$')
+  local delayMs, ticket = tonumber(delay), attempt.ticket
+  local inPlace = attempt.row.tokens == attempt.index and place == '' -- (R7)
+  if not inPlace then ticket = giveTicket(change, attempt.ticket, attempt.index, '~', delayMs, place) end
+  setNode(change, attempt.index, packNode('T', attempt.number, ticket, int(attempt.retries) + 1, attempt.crashes,
+    attempt.start, nowCeil - change.at + delayMs))
+  if inPlace then return '~' .. attempt.index, delayMs end
+end
+
+-- The grant is given back, no attempt was made; or, after `limitMs` without a handler, the node fails.
+function OUTCOMES.no_handler(change, attempt, limitMs)
+  local wait = handlerWait(change, attempt.index, tonumber(limitMs))
+  if not wait then
+    return OUTCOMES.failed(change, attempt, call('HGET', graphKey(change.graph), 'd' .. attempt.index) or '')
+  end
+  setNode(change, attempt.index, packNode('H', int(attempt.number) - 1, attempt.ticket, attempt.retries, attempt.crashes,
+    '', attempt.ended + wait))
+  return '~' .. attempt.index, wait
+end
+
+local function replaceToken(tokens, index, replacement)
+  local held = {}
+  for token in gmatch(tokens, '[^,]+') do
+    if token ~= index then held[#held + 1] = token else held[#held + 1] = replacement end
+  end
+  return concat(held, ',')
+end
+
+-- The result, or the line of the ended attempt; nothing for a grant that was given back.
+local function record(change, attempt, outcome, payload, token)
+  if outcome == 'succeeded' then call('HSET', outKey(change.run), attempt.index, payload)
+  elseif outcome ~= 'no_handler' or sub(token, 1, 1) == '!' then
+    local kind, details = match(payload, '^([^|]*)|(.*)$')
+    appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, attempt.ended, details}, '|'))
+  end
+end
+
+local function settle(run, ticket, index, number, lease, retention, outcome, payload, detail)
+  local fields = call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'g', 'c', 'l', 'f', 'at')
+  if not fields[1] then return {'refused', 'no_run'} end
+  if not fields[2] then return {'refused', 'behind'} end
+  local rowText = fields[3]
+  local change = newChange(run, {graph = fields[4], tickets = fields[5], left = fields[6], failed = fields[7], at = fields[8]})
+  local state, granted, _, retries, crashes, start = unpackNode(fields[2])
+  if int(granted) < tonumber(number) then return {'refused', 'behind'} end
+  if granted ~= number then return {'refused', 'superseded'} end
+  if state ~= 'R' then return storedAnswer(change, ticket, index, lease, rowText) end
+  local row = rowText and readRow(rowText)
+  if not row or row.lease ~= lease then return {'refused', 'superseded'} end
+
+  local attempt = {index = index, number = number, ticket = ticket, retries = retries, crashes = crashes, start = start,
+    ended = now - change.at, row = row}
+  local token, waitMs = OUTCOMES[outcome](change, attempt, detail)
+  giveTickets(change, ticket)
+  local tokens = replaceToken(row.tokens, index, token)
+  local left = waitMs and 'delayed' or rowLeft(tokens)
+  putRow(change, ticket, left, row.seen, lease, row, tokens)
+  record(change, attempt, outcome, payload, token)
+  writeChange(change)
+  local runEnd = ''
+  if change.left == 0 then runEnd = endRun(run, change.failed, change.at, retention)
+  else announce(run, 'settled') end
+  return {'settled', left, concat(change.toAdd, ';'), runEnd, waitMs or 0, left == 'failed' and firstFailure(run, tokens) or ''}
+end

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+/** The fragments of the composed script, in the order in which they are defined: one idea a file. */
+export const FRAGMENTS = [
+  'lib/prelude',
+  'lib/node',
+  'lib/row',
+  'lib/run',
+  'lib/resolve',
+  'lib/tickets',
+  'lib/crash',
+  'lib/values',
+  'lib/grant',
+  'retry-row',
+  'claim',
+  'open',
+  'refuse',
+  'settle',
+  'moves',
+] as const
+
+/** A Lua script with the hash by which Redis knows it. */
+export interface Script {
+  readonly source: string
+  readonly sha: string
+}
+
+/** Reads and composes the moves into the one script that a coordinator calls. */
+export function loadMoves(): Script {
+  const source = FRAGMENTS.map((name) =>
+    readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8'),
+  ).join('\n')
+  return { source, sha: createHash('sha1').update(source).digest('hex') }
+}

@@ -1,0 +1,39 @@
+export type { RedisLocation } from './coordinator/connection.ts'
+export type { LoggedAttempt } from './coordinator/run-record.ts'
+export type { NodeSnapshot, RunSnapshot } from './coordinator/run-snapshot.ts'
+export type { Duration } from './core/duration.ts'
+export {
+  DefinitionError,
+  type ErrorCode,
+  RepriseError,
+  RunFailed,
+  SerializationError,
+} from './core/errors.ts'
+export type {
+  Failure,
+  FailureKind,
+  RecordedDecision,
+  StopReason,
+  StoredError,
+} from './core/failure.ts'
+export type { AttemptInfo, Hooks } from './core/hooks.ts'
+export type { Json } from './core/json.ts'
+export type { Logger } from './core/logger.ts'
+export type { FinalNodeState, FinalRunState, NodeState, RunState } from './core/states.ts'
+export type { RunInfo, TaskContext } from './flow/context.ts'
+export { type Flow, type FlowOptions, flow } from './flow/flow.ts'
+export { orElse, settled } from './flow/joins.ts'
+export type { Jsonify } from './flow/jsonify.ts'
+export type { Ref, RefOf, Settled } from './flow/ref-types.ts'
+export { at } from './flow/refs.ts'
+export { type Task, type TaskOptions, task } from './flow/task.ts'
+export { type EnqueueOptions, Producer, type ProducerOptions } from './producer/producer.ts'
+export type { RunEvent } from './producer/run-events.ts'
+export { RunHandle } from './producer/run-handle.ts'
+export type { NamedTarget } from './producer/target.ts'
+export { type Policy, policy } from './strategies/policy.ts'
+export type { PolicyFailure } from './strategies/policy-failure.ts'
+export type { RetryOption } from './strategies/shorthand.ts'
+export { NonRetryable, RetryRequested } from './strategies/signals.ts'
+export type { WorkerOptions } from './worker/options.ts'
+export { Worker } from './worker/worker.ts'

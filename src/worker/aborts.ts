@@ -1,0 +1,81 @@
+/** Why a running attempt is ended from outside. Whatever its handler throws then is recorded as this (R26). */
+export type AbortCause = 'timeout' | 'lease_lost' | 'shutdown'
+
+/** The reason that an attempt's `AbortSignal` carries. */
+export class AttemptAborted extends Error {
+  override readonly name = 'AttemptAborted'
+  readonly abortCause: AbortCause
+
+  constructor(abortCause: AbortCause, message: string) {
+    super(message)
+    this.abortCause = abortCause
+  }
+}
+
+/** One attempt's end from outside: a signal for the handler, and a promise for whoever waits for the handler. */
+export class AttemptAbort {
+  readonly #controller = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #announce: ((aborted: AttemptAborted) => void) | undefined
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Aborts after the attempt's time limit, unless it has ended before. */
+  startTimeout(limitMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.abort(new AttemptAborted('timeout', `the attempt took longer than its ${limitMs} ms`))
+    }, limitMs)
+  }
+
+  abort(aborted: AttemptAborted): void {
+    if (this.#controller.signal.aborted) return
+    this.#announce?.(aborted)
+    this.#controller.abort(aborted)
+  }
+
+  /** The handler's result, or the abort if that comes first: a handler that ignores its signal holds nobody up. */
+  async race<T>(handler: () => T | Promise<T>): Promise<T> {
+    const aborted = new Promise<never>((_, reject) => {
+      this.#announce = reject
+    })
+    try {
+      return await Promise.race([handler(), aborted])
+    } finally {
+      clearTimeout(this.#timer)
+    }
+  }
+}
+
+/** The attempts that run in this process, by the BullMQ job that they run under. */
+export class RunningAttempts {
+  readonly #byJob = new Map<string, Set<AttemptAbort>>()
+
+  add(jobId: string, attempt: AttemptAbort): void {
+    const running = this.#byJob.get(jobId) ?? new Set()
+    running.add(attempt)
+    this.#byJob.set(jobId, running)
+  }
+
+  remove(jobId: string, attempt: AttemptAbort): void {
+    const running = this.#byJob.get(jobId)
+    running?.delete(attempt)
+    if (running?.size === 0) this.#byJob.delete(jobId)
+  }
+
+  /** BullMQ could not renew the job's lock: somebody else may have its nodes. */
+  loseLease(jobId: string): void {
+    for (const attempt of this.#byJob.get(jobId) ?? []) {
+      attempt.abort(new AttemptAborted('lease_lost', 'the lease of this attempt was lost'))
+    }
+  }
+
+  interruptAll(): void {
+    for (const attempts of this.#byJob.values()) {
+      for (const attempt of attempts) {
+        attempt.abort(new AttemptAborted('shutdown', 'the worker is shutting down'))
+      }
+    }
+  }
+}

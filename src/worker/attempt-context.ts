@@ -1,0 +1,76 @@
+import type { Grant } from '../coordinator/answers.ts'
+import type { Failure } from '../core/failure.ts'
+import { shortHash } from '../core/ids.ts'
+import type { Logger } from '../core/logger.ts'
+import type { RunInfo, TaskContext } from '../flow/context.ts'
+import type { TaskNode } from '../flow/graph.ts'
+import type { Policy } from '../strategies/policy.ts'
+import { isLastAttempt, maxRetriesOf } from '../strategies/policy-limits.ts'
+
+/** What a context is made of. */
+export interface ContextParts {
+  readonly run: RunInfo
+  readonly node: TaskNode
+  readonly grant: Grant
+  readonly policy: Policy | null
+  readonly previousFailures: readonly Failure[]
+  readonly signal: AbortSignal
+  readonly logger: Logger
+  /** The node's raw input, JSON. */
+  readonly inputText: string
+}
+
+/** The second argument of a handler. What costs something is made when it is asked for. */
+export class AttemptContext implements TaskContext {
+  readonly run: RunInfo
+  readonly node: string
+  readonly task: string
+  readonly attempt: number
+  readonly retryNumber: number
+  readonly maxRetries: number | null
+  readonly isLastAttempt: boolean
+  readonly previousFailures: readonly Failure[]
+  readonly signal: AbortSignal
+  readonly fencingToken: number
+  readonly #logger: Logger
+  readonly #inputText: string
+  #log: Logger | undefined
+
+  constructor({
+    run,
+    node,
+    grant,
+    policy,
+    previousFailures,
+    signal,
+    logger,
+    inputText,
+  }: ContextParts) {
+    this.run = run
+    this.node = node.key
+    this.task = node.task
+    this.attempt = grant.attempt
+    this.retryNumber = grant.attempt - 1
+    this.maxRetries = maxRetriesOf(policy)
+    this.isLastAttempt = isLastAttempt(policy, grant.retriesUsed)
+    this.previousFailures = previousFailures
+    this.signal = signal
+    this.fencingToken = grant.fencingToken
+    this.#logger = logger
+    this.#inputText = inputText
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#logger.child({
+      runId: this.run.id,
+      flow: this.run.flow,
+      node: this.node,
+      attempt: this.attempt,
+    })
+    return this.#log
+  }
+
+  get idempotencyKey(): string {
+    return shortHash(JSON.stringify([this.run.rootId, this.node, this.#inputText]))
+  }
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import type { Outcome } from '../coordinator/coordinator.ts'
+import { formatFailure } from '../coordinator/run-record.ts'
+import {
+  type Failure,
+  type FailureKind,
+  type RecordedDecision,
+  type StopReason,
+  type StoredError,
+  storeError,
+} from '../core/failure.ts'
+import type { TaskNode } from '../flow/graph.ts'
+import type { AttemptAborted } from './aborts.ts'
+
+/** How an attempt ended, with what hooks and logs tell about it; null: its lease was lost, nobody may settle it. */
+export type AttemptEnd = {
+  readonly outcome: Outcome
+  readonly failure: Failure | null
+  readonly decision: RecordedDecision | null
+} | null
+
+/** The end that a decision makes of a failed attempt. */
+export function decided(
+  kind: FailureKind,
+  error: StoredError,
+  decision: RecordedDecision,
+): AttemptEnd {
+  const log = formatFailure(kind, error, decision)
+  const outcome: Outcome =
+    decision.action === 'retry'
+      ? { kind: 'retry', log, delayMs: decision.delayMs, place: null }
+      : { kind: 'failed', log }
+  return { outcome, failure: { kind, error }, decision }
+}
+
+/** A failure that no policy is asked about. */
+export function stopped(
+  kind: FailureKind,
+  error: StoredError,
+  reason: StopReason,
+  detail?: string,
+): AttemptEnd {
+  return decided(kind, error, {
+    action: 'stop',
+    reason,
+    ...(detail === undefined ? {} : { detail }),
+  })
+}
+
+/** A graceful shutdown: the node is ready again at once, and it costs nothing. */
+export function interrupted(aborted: AttemptAborted): AttemptEnd {
+  const error = storeError(aborted)
+  const decision: RecordedDecision = {
+    action: 'retry',
+    rule: 'interrupted',
+    baseMs: 0,
+    random: null,
+    delayMs: 0,
+    retryNumber: 0,
+    maxRetries: null,
+  }
+  const log = formatFailure('interrupted', error, decision)
+  return {
+    outcome: { kind: 'interrupted', log },
+    failure: { kind: 'interrupted', error },
+    decision,
+  }
+}
+
+/** The handler was not called, because its input doesn't fit. */
+export function invalidInput(node: TaskNode, problem: z.ZodError): AttemptEnd {
+  const message = `the input of ${node.key} is not valid:\n${z.prettifyError(problem)}`
+  return stopped('error', namedError('InvalidInput', message), 'invalid_input')
+}
+
+/** This worker doesn't know the task: the grant goes back, and after `limitMs` without a worker the node fails. */
+export function noHandler(node: TaskNode, limitMs: number): AttemptEnd {
+  const message = `no worker that serves this queue knows the task ${node.task}, for ${limitMs} ms`
+  const error = namedError('NoHandler', message)
+  const decision: RecordedDecision = { action: 'stop', reason: 'no_handler' }
+  const log = formatFailure('error', error, decision)
+  return { outcome: { kind: 'no_handler', log, limitMs }, failure: null, decision: null }
+}
+
+/** An error that was never thrown: the name says what is wrong. */
+export function namedError(name: string, message: string): StoredError {
+  return { name, names: [name, 'Error'], message }
+}

@@ -1,0 +1,39 @@
+import type { Job } from 'bullmq'
+import { foreignRunId, isRunId } from '../core/ids.ts'
+
+/** What a delivery needs to know of its BullMQ job: nothing below this line of the worker touches BullMQ. */
+export interface DeliveredJob {
+  readonly id: string
+  readonly queue: string
+  readonly token: string
+  readonly data: unknown
+  /** `<stalled count>.<attemptsMade>`. */
+  readonly seen: string
+  /** True if the job has no failed attempt and no lost lease behind it. */
+  readonly isFirstDelivery: boolean
+  /** True if the job has no failed attempt behind it (R17). */
+  readonly isFresh: boolean
+  /** The id of its run, for a job that somebody enqueued: its own, or made from it (R18). */
+  readonly runId: string
+  /** What the job's progress field holds: since when a handler has been missing. */
+  readonly progress: unknown
+  setProgress(progress: object): Promise<void>
+}
+
+/** Reads a BullMQ job. */
+export function deliveredJob(job: Job, token: string, shard: number): DeliveredJob {
+  const id = job.id ?? ''
+  const isFresh = job.attemptsMade === 0 && !job.stacktrace?.length
+  return {
+    id,
+    queue: job.queueName,
+    token,
+    data: job.data,
+    seen: `${job.stalledCounter}.${job.attemptsMade}`,
+    isFirstDelivery: isFresh && job.stalledCounter === 0,
+    isFresh,
+    runId: isRunId(id) ? id : foreignRunId(shard, job.queueName, id, job.timestamp),
+    progress: job.progress,
+    setProgress: (progress) => job.updateProgress(progress),
+  }
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { Worker as BullWorker, type Job } from 'bullmq'
+import { pino } from 'pino'
+import { connectRedis, type RedisConnection, waitForRedis } from '../coordinator/connection.ts'
+import { Coordinator } from '../coordinator/coordinator.ts'
+import { ShardKeys } from '../coordinator/keys.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import { Queues } from '../producer/queues.ts'
+import { maxCrashesOf } from '../strategies/policy-limits.ts'
+import { RunningAttempts } from './aborts.ts'
+import { deliveredJob } from './delivered-job.ts'
+import { type DeliverySurroundings, deliver } from './delivery.ts'
+import { endJob, storedBackoff } from './delivery-end.ts'
+import { Graphs } from './graphs.ts'
+import { guardHooks } from './guarded-hooks.ts'
+import { Handlers } from './handlers.ts'
+import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
+import { punctualBackend } from './punctual-backend.ts'
+
+const SHARD = 0
+// Lost leases are counted by the run's own ledgers; BullMQ would fail the job without asking (R10).
+const MAX_STALLED_COUNT = 1e6
+// While its connection is away BullMQ tries again this often; its own default of 15 s keeps a job's end waiting.
+const RUN_RETRY_DELAY_MS = 1_000
+
+/**
+ * Executes flows and tasks. Run as many as you like: they share the work. It starts at once and ends with `close()`,
+ * or on SIGTERM.
+ *
+ * @example
+ * const worker = new Worker({ redis: 'redis://localhost:6379', flows: [example] })
+ */
+export class Worker {
+  readonly #settings: WorkerSettings
+  readonly #logger: Logger
+  readonly #redis: RedisConnection
+  readonly #queues: Queues
+  readonly #running = new RunningAttempts()
+  readonly #bullWorkers: readonly BullWorker[]
+  readonly #onSignal = (signal: NodeJS.Signals) => this.#closeOnSignal(signal)
+  #closing: Promise<void> | null = null
+
+  /** @throws RepriseError (`options`) that says which option, what was expected and what was got */
+  constructor(options: WorkerOptions) {
+    this.#settings = readWorkerOptions(options)
+    this.#logger = options.logger ?? pino({ name: 'reprise' })
+    const flows = options.flows ?? []
+    const tasks = (options.tasks ?? []).map((task) => task.definition)
+    const handlers = new Handlers(flows, tasks)
+    const keys = new ShardKeys(this.#settings.namespace, SHARD)
+    this.#redis = connectRedis(this.#settings.redis, 'patient')
+    this.#redis.on('error', (error) => this.#report('redis', error))
+    this.#queues = new Queues(this.#redis, keys.prefix, (error) => this.#report('queue', error))
+    const { retention, defaultRetry } = this.#settings
+    const surroundings: DeliverySurroundings = {
+      coordinator: new Coordinator(this.#redis, keys, {
+        retention,
+        maxCrashes: maxCrashesOf(defaultRetry),
+      }),
+      handlers,
+      graphs: new Graphs(this.#redis, keys, handlers.graphs()),
+      queues: this.#queues,
+      settings: this.#settings,
+      running: this.#running,
+      logger: this.#logger,
+      hooks: guardHooks(options.hooks ?? {}, this.#logger),
+      newLease: leaseSequence(),
+    }
+    this.#bullWorkers = [...this.#settings.queues].map(([queue, concurrency]) =>
+      this.#serve(surroundings, keys.prefix, queue, concurrency),
+    )
+    for (const signal of this.#settings.closeOn) process.once(signal, this.#onSignal)
+  }
+
+  /**
+   * Waits until it takes jobs.
+   *
+   * @throws RepriseError (`redis`) after 5 seconds without an answer; the worker itself goes on trying
+   */
+  async ready(): Promise<void> {
+    await waitForRedis(this.#redis, this.#settings.redis)
+    await Promise.all(this.#bullWorkers.map((worker) => worker.waitUntilReady()))
+  }
+
+  /**
+   * Takes no more jobs, waits for running handlers (`shutdownTimeout`), interrupts those that are left, hands their
+   * nodes back at no cost to their retries, and ends all connections.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const signal of this.#settings.closeOn) process.off(signal, this.#onSignal)
+    const interrupt = setTimeout(
+      () => this.#running.interruptAll(),
+      this.#settings.shutdownTimeoutMs,
+    )
+    try {
+      await Promise.all(this.#bullWorkers.map((worker) => worker.close()))
+    } finally {
+      clearTimeout(interrupt)
+    }
+    await this.#queues.close()
+    this.#redis.disconnect()
+  }
+
+  #serve(
+    surroundings: DeliverySurroundings,
+    prefix: string,
+    queue: string,
+    concurrency: number,
+  ): BullWorker {
+    const { leaseMs, stalledIntervalMs } = this.#settings
+    const worker = new BullWorker(
+      queue,
+      async (job: Job, token = '') =>
+        endJob(job, token, await deliver(surroundings, deliveredJob(job, token, SHARD))),
+      {
+        connection: this.#redis,
+        prefix,
+        concurrency,
+        lockDuration: leaseMs,
+        stalledInterval: stalledIntervalMs,
+        maxStalledCount: MAX_STALLED_COUNT,
+        runRetryDelay: RUN_RETRY_DELAY_MS,
+        settings: { backoffStrategy: storedBackoff },
+      },
+      punctualBackend(this.#redis, prefix),
+    )
+    worker.on('error', (error) => this.#report(queue, error))
+    worker.on('lockRenewalFailed', (jobIds: string[]) => {
+      for (const jobId of jobIds) this.#running.loseLease(jobId)
+    })
+    return worker
+  }
+
+  #report(where: string, error: Error): void {
+    this.#logger.warn({ where, error: messageOf(error) }, 'connection or queue error')
+  }
+
+  #closeOnSignal(signal: NodeJS.Signals): void {
+    this.#logger.info({ signal }, 'closing on signal')
+    this.close().catch((error: unknown) => {
+      this.#logger.error({ error: messageOf(error) }, 'closing failed')
+    })
+  }
+}
+
+function leaseSequence(): () => string {
+  const workerId = randomBytes(6).toString('base64url')
+  let count = 0
+  return () => `${workerId}.${(count++).toString(36)}`
+}
