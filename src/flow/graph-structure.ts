@@ -53,7 +53,7 @@ function kindProblems(node: GraphNode): string[] {
     case 'settled':
       return [
         ...check(node.upstreams.length === 1, 'expected one upstream'),
-        ...pathProblems(node.upstreams, node.kind === 'gate' ? [] : node.paths),
+        ...pathProblems(node.upstreams, node.paths),
       ]
     case 'join':
       return [
