@@ -53,6 +53,8 @@ async function makeFolder(machine: Machine, dataDir: string | null): Promise<str
 }
 
 async function claim(path: string, mark: string, port: number): Promise<void> {
+  // A temporary folder is gone after a release, and a second claim is a second start.
+  await mkdir(path, { recursive: true })
   if (await tryCreate(mark, port)) return
   const otherPort = Number(await readFile(mark, 'utf8'))
   if (await isServed(path, otherPort)) throw inUse(path, otherPort)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
@@ -96,6 +96,21 @@ describeWithServer('useLocalServer with a server', () => {
     const machine = machineWithServer()
     const [first, second] = await Promise.all([start(machine, 'first'), start(machine, 'second')])
     expect(first.url).not.toBe(second.url)
+  })
+
+  test('tries another port when its own was taken in between', async () => {
+    const { cwd } = machineWithServer()
+    const script = `
+      cd "$(dirname "$0")"
+      [ "$1" = --version ] && echo v=7.0.0 && exit
+      echo "$2" >> ports
+      [ "$(wc -l < ports)" = 1 ] && echo "bind: Address already in use" && exit 1
+      exec ${cwd}/redis-server "$@"`
+    const machine = machineWith({ 'redis-server': script })
+    const redis = await start(machine, null)
+    const [taken, used] = readFileSync(join(machine.cwd, 'ports'), 'utf8').split('\n')
+    expect(redis.url).toContain(`:${used}`)
+    expect(used).not.toBe(taken)
   })
 
   test('keeps the data for the next server in the same directory', async () => {
