@@ -11,9 +11,12 @@ import { type ServerProcess, startServerProcess } from '../../../src/cli/redis/s
 
 const binary = findExecutable(thisMachine(), 'redis-server', 'valkey-server')
 
-const root = mkdtempSync(join(tmpdir(), 'reprise-test-'))
+/** Made at the first use: a file whose tests are all skipped would not remove it. */
+let root: string | undefined
 
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+afterAll(() => {
+  if (root !== undefined) rmSync(root, { recursive: true, force: true })
+})
 
 /** `describe` for tests that start servers of their own. */
 export function describeWithServer(name: string, tests: () => void): void {
@@ -45,6 +48,7 @@ export function machineWithServer(): Machine {
 
 /** An empty folder, absolute. */
 export function temporaryFolder(): string {
+  root ??= mkdtempSync(join(tmpdir(), 'reprise-test-'))
   return mkdtempSync(join(root, 'folder-'))
 }
 
