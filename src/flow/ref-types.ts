@@ -37,13 +37,15 @@ type PropertyOf<T, Key> = T extends Scalar | readonly unknown[]
     : undefined
 
 /** What `at(ref, key)` accepts for a `Ref<T>`: an index of an array, a position of a tuple, or a property's name. */
-export type KeyAt<T> = T extends readonly unknown[]
-  ? number extends T['length']
-    ? number
-    : TuplePosition<T>
-  : T extends object
-    ? keyof T & (string | number)
-    : never
+export type KeyAt<T> = unknown extends T
+  ? string | number
+  : T extends readonly unknown[]
+    ? number extends T['length']
+      ? number
+      : TuplePosition<T>
+    : T extends object
+      ? keyof T & (string | number)
+      : never
 
 type TuplePosition<T extends readonly unknown[]> = keyof T extends infer Key
   ? Key extends `${infer Position extends number}`
@@ -52,15 +54,17 @@ type TuplePosition<T extends readonly unknown[]> = keyof T extends infer Key
   : never
 
 /** What `at(ref, key)` refers to. */
-export type ValueAt<T, Key> = T extends readonly unknown[]
-  ? Key extends number
-    ? T[Key]
-    : undefined
-  : T extends object
-    ? Key extends keyof T
+export type ValueAt<T, Key> = unknown extends T
+  ? unknown
+  : T extends readonly unknown[]
+    ? Key extends number
       ? T[Key]
       : undefined
-    : undefined
+    : T extends object
+      ? Key extends keyof T
+        ? T[Key]
+        : undefined
+      : undefined
 
 /** An argument: a `T`, a Ref to one, or an object or array with Refs in the place of some of its parts. */
 export type Arg<T> =

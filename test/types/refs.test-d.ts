@@ -21,6 +21,7 @@ const report = task({ name: 'report', input: z.object({}) }, () => ({
   nested: { deep: { flag: true } },
 }))
 type Report = ReturnType<typeof report> extends Ref<infer T> ? T : never
+const loose = task({ name: 'loose', input: z.object({}) }, () => JSON.parse('{}'))
 interface Optional {
   readonly reply?: { readonly body?: string }
 }
@@ -52,6 +53,8 @@ export const reads = flow({ name: 'reads', input: z.object({ at: z.date() }) }, 
   const width: Ref<number> = at(r.pair, 0)
   const oslo: Ref<{ people: number }> = at(r.byCity, 'oslo')
   const title: Ref<string> = at(r, 'title')
+  assertType<Equal<ReturnType<typeof deeper>, Ref<unknown>>>()
+  const deeper = () => at(at(loose({}), 'items'), 0)
   // @ts-expect-error a tuple of two has no third element
   at(r.pair, 2)
   // @ts-expect-error an array has no names
@@ -60,6 +63,8 @@ export const reads = flow({ name: 'reads', input: z.object({ at: z.date() }) }, 
   at(r, 'subtitle')
   // @ts-expect-error a property that isn't there
   r.subtitle
+  // @ts-expect-error unknown has no names; that is at(ref, name)
+  loose({}).items
   // @ts-expect-error a string has no parts
   r.title.length
   // @ts-expect-error arrays have no methods in a build function

@@ -1,0 +1,121 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Json } from '../../src/core/json.ts'
+import { type CompiledGraph, compileGraph } from '../../src/flow/compile.ts'
+import type { Graph } from '../../src/flow/graph.ts'
+import { parseGraph } from '../../src/flow/graph-schema.ts'
+import { resolveTemplate, sourcesOf } from '../../src/flow/templates.ts'
+import { type NodeOutcome, nodeValue } from '../../src/flow/values.ts'
+import { arbitrarySteps, buildRandomFlow } from './random-flow.ts'
+import { type Precedence, runModel } from './run-model.ts'
+
+const RUN_INPUT: Json = { url: 'x' }
+const precedences: Precedence[] = ['failure first', 'skip first']
+
+const arbitraryRun = fc.record({
+  steps: arbitrarySteps,
+  failing: fc.infiniteStream(fc.boolean()).map((stream) => [...stream.take(500)]),
+  precedence: fc.constantFrom(...precedences),
+})
+
+/** The tasks that were started. */
+function startedTasks(graph: Graph, outcomes: readonly NodeOutcome[]): number[] {
+  return graph.nodes.flatMap((node, index) => {
+    const state = outcomes[index]?.state
+    return node.kind === 'task' && (state === 'succeeded' || state === 'failed') ? [index] : []
+  })
+}
+
+/** A node's input, made from nothing but the nodes that are listed. */
+function inputFrom(
+  graph: Graph,
+  index: number,
+  outcomes: readonly NodeOutcome[],
+  listed: (index: number) => boolean,
+): Json | undefined {
+  const node = graph.nodes[index]
+  if (node?.kind !== 'task') return undefined
+  const outcomeOf = (k: number) => (listed(k) ? outcomes[k] : undefined)
+  return resolveTemplate(node.input, (source) =>
+    source === 'input' ? RUN_INPUT : nodeValue(graph, source, outcomeOf),
+  )
+}
+
+function listOf(encoded: string | undefined): string[] {
+  return encoded ? encoded.split(',') : []
+}
+
+function upstreamsByDependants(compiled: CompiledGraph): number[][] {
+  const upstreams = compiled.graph.nodes.map((): number[] => [])
+  for (const [k, encoded] of compiled.dependants.entries()) {
+    for (const entry of listOf(encoded)) upstreams[Number(entry.split('.')[0])]?.push(k)
+  }
+  return upstreams
+}
+
+describe('any flow', () => {
+  test('is read back as it was stored', () => {
+    fc.assert(
+      fc.property(arbitrarySteps, (steps) => {
+        const { defined } = buildRandomFlow(steps)
+        const { json, hash } = compileGraph(defined.graph)
+        expect(parseGraph(json, 'graph')).toStrictEqual(defined.graph)
+        expect(compileGraph(buildRandomFlow(steps).defined.graph).hash).toBe(hash)
+      }),
+    )
+  })
+
+  test('has dependants that mirror its upstreams', () => {
+    fc.assert(
+      fc.property(arbitrarySteps, (steps) => {
+        const { graph } = buildRandomFlow(steps).defined
+        const compiled = compileGraph(graph)
+        const expected = graph.nodes.map((node) => [...node.upstreams].sort((a, b) => a - b))
+        expect(upstreamsByDependants(compiled)).toEqual(expected)
+        expect(compiled.roots).toEqual(
+          expected.flatMap((upstreams, k) => (upstreams.length === 0 ? [k] : [])),
+        )
+        for (const encoded of compiled.dependants.flatMap(listOf)) {
+          const [j, fanIn] = encoded.split('.').map(Number)
+          expect(fanIn).toBe(graph.nodes[j ?? -1]?.upstreams.length)
+        }
+      }),
+    )
+  })
+
+  test('never starts a plan B unless its x failed', () => {
+    fc.assert(
+      fc.property(arbitraryRun, ({ steps, failing, precedence }) => {
+        const { defined, plans } = buildRandomFlow(steps)
+        const outcomes = runModel(defined.graph, (k) => failing[k] ?? false, precedence)
+        const started = startedTasks(defined.graph, outcomes)
+        for (const { gate, join } of plans) {
+          if (outcomes[gate]?.state === 'succeeded') continue
+          expect(started.filter((k) => k > gate && k < join)).toEqual([])
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('has every value that a task needs when it starts, and lists where it is', () => {
+    fc.assert(
+      fc.property(arbitraryRun, ({ steps, failing, precedence }) => {
+        const { graph } = buildRandomFlow(steps).defined
+        const { needs } = compileGraph(graph)
+        const outcomes = runModel(graph, (k) => failing[k] ?? false, precedence)
+        for (const index of startedTasks(graph, outcomes)) {
+          const node = graph.nodes[index]
+          const listed = new Set(listOf(needs[index]))
+          const input = inputFrom(graph, index, outcomes, (k) => listed.has(String(k)))
+          expect(input).toEqual(inputFrom(graph, index, outcomes, () => true))
+          for (const source of node?.kind === 'task' ? sourcesOf(node.input) : []) {
+            if (source === 'input') expect(listed).toContain('i')
+            else expect(nodeValue(graph, source, (k) => outcomes[k])).toBeDefined()
+          }
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
