@@ -2,7 +2,7 @@ import { DefinitionError } from '../core/errors.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import type { FlowNode } from './flow-definition.ts'
 import type { GraphNode } from './graph.ts'
-import { NodeKeys } from './node-keys.ts'
+import { type NodeKeys, newNodeKeys } from './node-keys.ts'
 
 /** The definition of one flow while its build function runs. */
 export interface Build {
@@ -30,7 +30,7 @@ let current: Build | undefined
 
 /** Starts the definition of a flow. */
 export function newBuild(flow: string, frame: Frame): Build {
-  return { flow, nodes: [], flowNodes: new Map(), keys: new NodeKeys(), frame, open: true }
+  return { flow, nodes: [], flowNodes: new Map(), keys: newNodeKeys(), frame, open: true }
 }
 
 /**

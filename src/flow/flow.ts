@@ -8,6 +8,7 @@ import type { FlowDefinition } from './flow-definition.ts'
 import { GRAPH_VERSION, type Graph, type Template } from './graph.ts'
 import type { Jsonify } from './jsonify.ts'
 import { nameSchema, PREFIX_END, prioritySchema, queueSchema } from './names.ts'
+import { takeFreeKey, takeKey } from './node-keys.ts'
 import { retrySchema } from './node-options.ts'
 import type { Arg, FlowOutput, Ref } from './ref-types.ts'
 import { createRef, isRef } from './refs.ts'
@@ -172,8 +173,8 @@ function inline(
 function takePrefix(outer: Build, name: string, key: string | undefined): string {
   const { prefix } = outer.frame
   return key === undefined
-    ? outer.keys.takeFree(prefix + name, PREFIX_END)
-    : outer.keys.take(prefix + key + PREFIX_END, `${name}.with()`)
+    ? takeFreeKey(outer.keys, prefix + name, PREFIX_END)
+    : takeKey(outer.keys, prefix + key + PREFIX_END, `${name}.with()`)
 }
 
 function innerFrame(outer: Frame, inner: CheckedFlowOptions, prefix: string): Frame {

@@ -1,35 +1,41 @@
 import { DefinitionError } from '../core/errors.ts'
 
 /** The keys and prefixes that a flow's build has given out. */
-export class NodeKeys {
-  readonly #taken = new Set<string>()
-  readonly #lastNumbers = new Map<string, number>()
+export interface NodeKeys {
+  readonly taken: Set<string>
+  /** By base, the number that was tried last, so that many nodes of one task are found in linear time. */
+  readonly lastNumbers: Map<string, number>
+}
 
-  /**
-   * Takes the key that a user chose.
-   *
-   * @throws DefinitionError when another node has it
-   */
-  take(key: string, what: string): string {
-    if (this.#taken.has(key)) {
-      throw new DefinitionError(
-        `${what}: key: expected a key that no other node of the flow has, got ${JSON.stringify(key)} again`,
-      )
-    }
-    this.#taken.add(key)
-    return key
-  }
+/** The keys of a build that has no nodes yet. */
+export function newNodeKeys(): NodeKeys {
+  return { taken: new Set(), lastNumbers: new Map() }
+}
 
-  /** Takes `base`, or the first of `base-2`, `base-3`, … that is free; `end` follows the number. */
-  takeFree(base: string, end = ''): string {
-    let number = this.#lastNumbers.get(base + end) ?? 0
-    let key: string
-    do {
-      number += 1
-      key = `${number === 1 ? base : `${base}-${number}`}${end}`
-    } while (this.#taken.has(key))
-    this.#lastNumbers.set(base + end, number)
-    this.#taken.add(key)
-    return key
+/**
+ * Takes the key that a user chose.
+ *
+ * @throws DefinitionError when another node has it
+ */
+export function takeKey({ taken }: NodeKeys, key: string, what: string): string {
+  if (taken.has(key)) {
+    throw new DefinitionError(
+      `${what}: key: expected a key that no other node of the flow has, got ${JSON.stringify(key)} again`,
+    )
   }
+  taken.add(key)
+  return key
+}
+
+/** Takes `base`, or the first of `base-2`, `base-3`, … that is free; `end` follows the number. */
+export function takeFreeKey({ taken, lastNumbers }: NodeKeys, base: string, end = ''): string {
+  let number = lastNumbers.get(base + end) ?? 0
+  let key: string
+  do {
+    number += 1
+    key = `${number === 1 ? base : `${base}-${number}`}${end}`
+  } while (taken.has(key))
+  lastNumbers.set(base + end, number)
+  taken.add(key)
+  return key
 }

@@ -13,7 +13,9 @@ export interface RefOf<out T> {
 /**
  * Stands for a value that will exist when the flow runs: a node's output, the run's input, or a part of one. Reading
  * a property gives a Ref to that property; an element of an array is `at(ref, index)`. A Ref can be passed to tasks,
- * flows and joins, and nothing else: its value can't be looked at while the flow is built.
+ * flows and joins, and nothing else: its value can't be looked at while the flow is built. Misuse throws a
+ * `DefinitionError`, but for `if (ref)`, `ref && x` and `ref ?? x`, which JavaScript lets nobody notice: a Ref is always
+ * truthy.
  */
 export type Ref<T> = RefOf<T> & {
   readonly [Key in PropertyKeys<T>]: Ref<PropertyOf<T, Key>>

@@ -1,6 +1,7 @@
 import { DefinitionError } from '../core/errors.ts'
 import { type Build, currentBuild } from './build.ts'
 import type { GraphNode, Template } from './graph.ts'
+import { takeFreeKey, takeKey } from './node-keys.ts'
 import type { CheckedNodeOptions } from './node-options.ts'
 import type { Ref, RefOf } from './ref-types.ts'
 import { createRef, ownTarget, refTarget } from './refs.ts'
@@ -24,7 +25,7 @@ export function addTaskNode(
   const after = afterNodes(options.after ?? [], `${name}.with(): after`, build)
   const trigger = options.trigger ?? 'all_success'
   if (trigger === 'any_failed') checkAnyFailed(build, name, data, after)
-  const key = takeKey(build, name, options.key)
+  const key = keyFor(build, name, options.key)
   const index = build.nodes.push({
     kind: 'task',
     key,
@@ -44,11 +45,11 @@ export function addTaskNode(
   return createRef(build, { ref: index - 1, path: [] }, key)
 }
 
-function takeKey(build: Build, name: string, chosen: string | undefined): string {
+function keyFor(build: Build, name: string, chosen: string | undefined): string {
   const { prefix } = build.frame
   return chosen === undefined
-    ? build.keys.takeFree(prefix + name)
-    : build.keys.take(prefix + chosen, `${name}.with()`)
+    ? takeFreeKey(build.keys, prefix + name)
+    : takeKey(build.keys, prefix + chosen, `${name}.with()`)
 }
 
 /** Where it runs. What the run itself decides is left out, so that it can be chosen when the run is enqueued. */

@@ -20,8 +20,8 @@ export function resolveTemplate(
     return template.arr.map((item) => resolveTemplate(item, valueOfSource) ?? null)
   const resolved: Record<string, Json> = {}
   for (const key of Object.keys(template.obj)) {
-    const child = ownValue(template.obj, key)
-    const value = child === undefined ? undefined : resolveTemplate(child, valueOfSource)
+    const child = template.obj[key]
+    const value = child && resolveTemplate(child, valueOfSource)
     if (value !== undefined) setOwn(resolved, key, value)
   }
   return resolved
@@ -53,11 +53,7 @@ export function sourcesOf(template: Template, found: Set<Source> = new Set()): S
 
 function childOf(value: Json | undefined, key: string | number): Json | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  return isArray(value) ? ownValue(value, key) : ownValue(value, key)
-}
-
-function isArray(value: object): value is readonly Json[] {
-  return Array.isArray(value)
+  return ownValue<Json | undefined>(value, key)
 }
 
 /** An own property, never an inherited one; an array's `length` is none of its elements. */

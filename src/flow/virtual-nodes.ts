@@ -3,6 +3,7 @@ import { quote } from '../strategies/option-schemas.ts'
 import type { Build } from './build.ts'
 import type { Path, VirtualNode } from './graph.ts'
 import { VIRTUAL_MARK } from './names.ts'
+import { takeFreeKey } from './node-keys.ts'
 import { ownTarget, refTarget } from './refs.ts'
 
 /** A part of one node's value. */
@@ -40,7 +41,7 @@ export function addVirtualNode(
   kind: VirtualNode['kind'],
   points: readonly NodePoint[],
 ): { readonly index: number; readonly key: string } {
-  const key = build.keys.takeFree(`${build.frame.prefix}${VIRTUAL_MARK}${kind}`)
+  const key = takeFreeKey(build.keys, `${build.frame.prefix}${VIRTUAL_MARK}${kind}`)
   const upstreams = points.map((point) => point.node)
   const hasPaths = kind !== 'gate' && points.some((point) => point.path.length > 0)
   build.nodes.push({

@@ -14,7 +14,7 @@ const precedences: Precedence[] = ['failure first', 'skip first']
 
 const arbitraryRun = fc.record({
   steps: arbitrarySteps,
-  failing: fc.infiniteStream(fc.boolean()).map((stream) => [...stream.take(500)]),
+  failing: fc.uniqueArray(fc.nat({ max: 25 }), { maxLength: 6 }),
   precedence: fc.constantFrom(...precedences),
 })
 
@@ -87,14 +87,14 @@ describe('any flow', () => {
     fc.assert(
       fc.property(arbitraryRun, ({ steps, failing, precedence }) => {
         const { defined, plans } = buildRandomFlow(steps)
-        const outcomes = runModel(defined.graph, (k) => failing[k] ?? false, precedence)
+        const outcomes = runModel(defined.graph, (k) => failing.includes(k), precedence)
         const started = startedTasks(defined.graph, outcomes)
         for (const { gate, join } of plans) {
           if (outcomes[gate]?.state === 'succeeded') continue
           expect(started.filter((k) => k > gate && k < join)).toEqual([])
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 2_000 },
     )
   })
 
@@ -103,7 +103,7 @@ describe('any flow', () => {
       fc.property(arbitraryRun, ({ steps, failing, precedence }) => {
         const { graph } = buildRandomFlow(steps).defined
         const { needs } = compileGraph(graph)
-        const outcomes = runModel(graph, (k) => failing[k] ?? false, precedence)
+        const outcomes = runModel(graph, (k) => failing.includes(k), precedence)
         for (const index of startedTasks(graph, outcomes)) {
           const node = graph.nodes[index]
           const listed = new Set(listOf(needs[index]))

@@ -39,9 +39,9 @@ const choice = fc.nat({ max: 1000 })
 const choices = fc.array(choice, { maxLength: 3 })
 
 const { steps } = fc.letrec<{ step: Step; steps: Step[] }>((tie) => ({
-  steps: fc.array(tie('step'), { maxLength: 5, depthIdentifier: 'flow' }),
+  steps: fc.array(tie('step'), { minLength: 1, maxLength: 4, size: 'max' }),
   step: fc.oneof(
-    { depthIdentifier: 'flow', maxDepth: 4 },
+    { maxDepth: 3 },
     fc.record({
       do: fc.constant('task' as const),
       data: choices,
@@ -79,7 +79,7 @@ export function buildRandomFlow(description: readonly Step[]): {
   const builds: unknown[] = []
   const defined = flow({ name: 'random', input: z.unknown() }, (input) => {
     builds.push(refTarget(input)?.build)
-    return runSteps(description, [take({ input })], 0, plans)
+    return runSteps(description, [take({ input }), take(1), take(2)], 0, plans)
   })
   return { defined, plans: plans.filter((plan) => plan.build === builds[0]) }
 }
