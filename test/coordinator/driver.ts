@@ -1,0 +1,297 @@
+import { afterAll } from 'vitest'
+import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../../src/coordinator/answers.ts'
+import { connectRedis, type RedisConnection } from '../../src/coordinator/connection.ts'
+import { Coordinator, type Delivery, type Outcome } from '../../src/coordinator/coordinator.ts'
+import { ShardKeys } from '../../src/coordinator/keys.ts'
+import { formatFailure } from '../../src/coordinator/run-record.ts'
+import { type NodeSnapshot, type RunSnapshot, readRun } from '../../src/coordinator/run-snapshot.ts'
+import type { FailureKind, StopReason } from '../../src/core/failure.ts'
+import { newRunId, ticketJobId } from '../../src/core/ids.ts'
+import type { NodeState } from '../../src/core/states.ts'
+import type { CompiledGraph } from '../../src/flow/compile.ts'
+import { redisUrl, testNamespace } from '../setup/namespace.ts'
+import { graphOf, type NodeSpec } from './graphs.ts'
+
+/** One connection for all tests of a file. */
+export function useRedis(): () => RedisConnection {
+  let connection: RedisConnection | null = null
+  afterAll(() => connection?.disconnect())
+  return () => {
+    connection ??= connectRedis(redisUrl(), 'patient')
+    return connection
+  }
+}
+
+export interface DriverOptions {
+  readonly maxCrashes?: number
+  readonly succeededMs?: number
+  readonly failedMs?: number
+  readonly input?: string
+  readonly slots?: number
+  /** Roots that may not run in the flow job's own delivery. */
+  readonly away?: readonly string[]
+}
+
+/** How BullMQ would deliver a ticket's job: again after a lost lease, or again because somebody pressed Retry. */
+export interface DeliveryOptions {
+  readonly redelivered?: boolean
+  readonly retriedByHand?: boolean
+}
+
+export type Granted = Extract<ClaimAnswer, { status: 'granted' }>
+export type Settled = Extract<SettleAnswer, { status: 'settled' }>
+
+const QUEUE = 'default'
+let leases = 0
+
+/** Drives one run through the moves as workers would, without BullMQ: deliveries are locks that it sets by itself. */
+export class Driver {
+  readonly redis: RedisConnection
+  readonly keys: ShardKeys
+  readonly coordinator: Coordinator
+  readonly graph: CompiledGraph
+  readonly runId = newRunId(0)
+  readonly #options: DriverOptions
+  readonly #jobs = new Map<number, { stalled: number; made: number }>()
+
+  constructor(
+    redis: RedisConnection,
+    nodes: readonly NodeSpec[] | CompiledGraph,
+    options: DriverOptions = {},
+  ) {
+    this.redis = redis
+    this.graph = 'hash' in nodes ? nodes : graphOf(nodes)
+    this.keys = new ShardKeys(testNamespace(), 0)
+    this.#options = options
+    this.coordinator = new Coordinator(redis, this.keys, {
+      retention: {
+        succeededMs: options.succeededMs ?? 3_600_000,
+        failedMs: options.failedMs ?? 7_200_000,
+      },
+      maxCrashes: options.maxCrashes ?? 3,
+    })
+  }
+
+  /** Activates a ticket's job: a new lease, and the lock as BullMQ would hold it. */
+  async deliver(ticket: number, options: DeliveryOptions = {}): Promise<Delivery> {
+    const job = this.#jobs.get(ticket) ?? { stalled: 0, made: 0 }
+    const { redelivered = false, retriedByHand = false } = options
+    const now = {
+      stalled: job.stalled + (redelivered ? 1 : 0),
+      made: job.made + (retriedByHand ? 1 : 0),
+    }
+    this.#jobs.set(ticket, now)
+    const lease = `lease-${leases++}`
+    const token = `token-of-${lease}`
+    const lock = this.keys.lock(QUEUE, ticketJobId(this.runId, ticket))
+    await this.redis.set(lock, token)
+    return { runId: this.runId, ticket, lease, token, lock, seen: `${now.stalled}.${now.made}` }
+  }
+
+  /** The processor's end: the lock goes. */
+  async release(delivery: Delivery): Promise<void> {
+    await this.redis.del(delivery.lock)
+  }
+
+  open(delivery: Delivery, { fresh = true } = {}): Promise<ClaimAnswer> {
+    const { away = [], input = '{"topic":"x"}', slots = 1 } = this.#options
+    const roots = this.graph.roots.map((index) => {
+      const root = this.graph.graph.nodes[index]
+      const delayMs = root?.kind === 'task' ? (root.delayMs ?? 0) : 0
+      return { index, delayMs, home: delayMs === 0 && !away.includes(root?.key ?? '') }
+    })
+    return this.coordinator.open(delivery, slots, {
+      fresh,
+      graph: this.graph,
+      roots,
+      input,
+      options: '',
+      job: '',
+    })
+  }
+
+  claim(delivery: Delivery, slots = this.#options.slots ?? 1): Promise<ClaimAnswer> {
+    return this.coordinator.claim(delivery, slots)
+  }
+
+  async openGranted(options: DeliveryOptions = {}): Promise<Active> {
+    const delivery = await this.deliver(0, options)
+    return new Active(this, delivery, granted(await this.open(delivery)))
+  }
+
+  async claimGranted(ticket: number, options: DeliveryOptions = {}): Promise<Active> {
+    const delivery = await this.deliver(ticket, options)
+    return new Active(this, delivery, granted(await this.claim(delivery)))
+  }
+
+  /** Settles a node by key; by default the attempt that it is in. */
+  async settle(
+    delivery: Delivery,
+    key: string,
+    outcome: Outcome,
+    attempt?: number,
+  ): Promise<SettleAnswer> {
+    const index = this.indexOf(key)
+    const number = attempt ?? (await this.node(key)).attempts
+    const dependants = this.graph.dependants[index] ?? ''
+    return this.coordinator.settle(delivery, index, number, dependants, outcome)
+  }
+
+  /** Runs everything that can run, one ticket after the other, each node to what `outcomes` says (else success). */
+  async finish(tickets: readonly number[], outcomes: Readonly<Record<string, Outcome>> = {}) {
+    const queue = [...tickets]
+    for (let ticket = queue.shift(); ticket !== undefined; ticket = queue.shift()) {
+      const active = await this.claimGranted(ticket)
+      for (const { index } of active.answer.grants) {
+        const key = this.keyOf(index)
+        const answer = settledAnswer(
+          await this.settle(active.delivery, key, outcomes[key] ?? success()),
+        )
+        queue.push(...answer.toAdd.map((added) => added.ticket))
+      }
+    }
+  }
+
+  indexOf(key: string): number {
+    const index = this.graph.indexOf(key)
+    if (index === undefined) throw new Error(`no node ${key}`)
+    return index
+  }
+
+  keyOf(index: number): string {
+    return this.graph.graph.nodes[index]?.key ?? String(index)
+  }
+
+  async read(): Promise<RunSnapshot> {
+    const run = await readRun(this.redis, this.keys, this.runId)
+    if (!run) throw new Error(`no run ${this.runId}`)
+    return run
+  }
+
+  async node(key: string): Promise<NodeSnapshot> {
+    const found = (await this.read()).nodes.find((one) => one.key === key)
+    if (!found) throw new Error(`no node ${key}`)
+    return found
+  }
+
+  async states(): Promise<Record<string, NodeState>> {
+    const run = await this.read()
+    return Object.fromEntries(run.nodes.map(({ key, state }) => [key, state]))
+  }
+
+  field(name: string): Promise<string | null> {
+    return this.redis.hget(this.keys.run(this.runId), name)
+  }
+
+  /** Everything that the namespace holds, for "nothing changed"; the times to live are told apart from none only. */
+  async dump(): Promise<Record<string, unknown>> {
+    const dumped: Record<string, unknown> = {}
+    for (const key of await this.allKeys()) {
+      const ttl = (await this.redis.pttl(key)) >= 0 ? 'expires' : 'stays'
+      dumped[key] = [ttl, await this.#content(key)]
+    }
+    return dumped
+  }
+
+  async allKeys(): Promise<string[]> {
+    const { prefix } = this.keys
+    return (await this.redis.keys(`${prefix.replaceAll(/[[\]*?]/g, '\\$&')}*`)).sort()
+  }
+
+  async #content(key: string): Promise<unknown> {
+    const type = await this.redis.type(key)
+    if (type === 'hash') return Object.fromEntries(sorted(await this.redis.hgetall(key)))
+    if (type === 'zset') return this.redis.zrange(key, 0, -1)
+    return this.redis.get(key)
+  }
+}
+
+function sorted(fields: Record<string, string>): [string, string][] {
+  return Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+/** A delivery with what it was granted. */
+export class Active {
+  readonly #driver: Driver
+  readonly delivery: Delivery
+  readonly answer: Granted
+
+  constructor(driver: Driver, delivery: Delivery, answer: Granted) {
+    this.#driver = driver
+    this.delivery = delivery
+    this.answer = answer
+  }
+
+  /** The nodes that were granted, by key. */
+  get keys(): string[] {
+    return this.answer.grants.map(({ index }) => this.#driver.keyOf(index))
+  }
+
+  grant(key: string): Grant {
+    const found = this.answer.grants.find(({ index }) => this.#driver.keyOf(index) === key)
+    if (!found) throw new Error(`${key} was not granted`)
+    return found
+  }
+
+  async settle(key: string, outcome: Outcome = success()): Promise<Settled> {
+    const { attempt } = this.grant(key)
+    return settledAnswer(await this.#driver.settle(this.delivery, key, outcome, attempt))
+  }
+}
+
+export function granted(answer: ClaimAnswer): Granted {
+  if (answer.status !== 'granted') throw new Error(`expected a grant, got ${text(answer)}`)
+  return answer
+}
+
+export function settledAnswer(answer: SettleAnswer): Settled {
+  if (answer.status !== 'settled') throw new Error(`expected a settle, got ${text(answer)}`)
+  return answer
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value)
+}
+
+export function tickets(answer: { readonly toAdd: readonly { readonly ticket: number }[] }) {
+  return answer.toAdd.map(({ ticket }) => ticket)
+}
+
+export function success(value: unknown = 'done'): Outcome {
+  return { kind: 'succeeded', result: JSON.stringify(value) }
+}
+
+export function failure(message = 'broken', reason: StopReason = 'exhausted'): Outcome {
+  return { kind: 'failed', log: failureLog('error', message, reason) }
+}
+
+export function retryIn(delayMs: number, place: Place | null = null, message = 'again'): Outcome {
+  const decision = {
+    action: 'retry',
+    rule: 'policy',
+    baseMs: delayMs,
+    random: null,
+    delayMs,
+    retryNumber: 1,
+    maxRetries: null,
+  } as const
+  return { kind: 'retry', log: formatFailure('error', errorOf(message), decision), delayMs, place }
+}
+
+export function interruption(): Outcome {
+  return { kind: 'interrupted', log: failureLog('interrupted', 'stopped', 'exhausted') }
+}
+
+export function noHandler(limitMs: number): Outcome {
+  return { kind: 'no_handler', limitMs, log: failureLog('error', 'unknown task', 'no_handler') }
+}
+
+function failureLog(kind: FailureKind, message: string, reason: StopReason): string {
+  return formatFailure(kind, errorOf(message), { action: 'stop', reason })
+}
+
+function errorOf(message: string) {
+  return { name: 'Error', names: ['Error'], message }
+}
+
+export const TAKEN_OVER = { status: 'refused', reason: 'superseded' } as const

@@ -1,0 +1,74 @@
+import { type CompiledGraph, compileGraph } from '../../src/flow/compile.ts'
+import type { GraphNode, TaskNode, Template } from '../../src/flow/graph.ts'
+
+/** A node whose upstreams are still named by their keys. */
+export type NodeSpec =
+  | {
+      readonly kind: 'task'
+      readonly key: string
+      readonly after: readonly string[]
+      readonly trigger: TaskNode['trigger']
+      readonly delayMs?: number
+    }
+  | { readonly kind: 'gate' | 'join' | 'settled'; readonly key: string; readonly after: string[] }
+
+interface TaskSpecOptions {
+  readonly trigger?: TaskNode['trigger']
+  readonly delayMs?: number
+}
+
+/** A task that takes the values of all of its upstreams, or the run's input if it has none. */
+export function node(
+  key: string,
+  after: readonly string[] = [],
+  { trigger = 'all_success', delayMs }: TaskSpecOptions = {},
+): NodeSpec {
+  return { kind: 'task', key, after, trigger, ...(delayMs === undefined ? {} : { delayMs }) }
+}
+
+export function gate(key: string, x: string): NodeSpec {
+  return { kind: 'gate', key, after: [x] }
+}
+
+export function join(key: string, x: string, y: string): NodeSpec {
+  return { kind: 'join', key, after: [x, y] }
+}
+
+export function settledOf(key: string, x: string): NodeSpec {
+  return { kind: 'settled', key, after: [x] }
+}
+
+/** Compiles nodes in their order; upstreams must come before the nodes that name them. */
+export function graphOf(specs: readonly NodeSpec[]): CompiledGraph {
+  const indices = new Map(specs.map(({ key }, index) => [key, index]))
+  const nodes = specs.map((spec): GraphNode => {
+    const upstreams = spec.after.map((key) => {
+      const index = indices.get(key)
+      if (index === undefined) throw new Error(`${spec.key} names the unknown node ${key}`)
+      return index
+    })
+    if (spec.kind !== 'task') return { kind: spec.kind, key: spec.key, upstreams }
+    const { key, trigger, delayMs } = spec
+    return {
+      kind: 'task',
+      key,
+      task: key,
+      input: inputFrom(upstreams),
+      trigger,
+      upstreams: upstreams.sort((a, b) => a - b),
+      ...(delayMs === undefined ? {} : { delayMs }),
+    }
+  })
+  const last = nodes.length - 1
+  return compileGraph({ v: 1, flow: 'test-flow', nodes, output: { ref: last, path: [] } })
+}
+
+function inputFrom(upstreams: readonly number[]): Template {
+  if (upstreams.length === 0) return { ref: 'input', path: [] }
+  return { arr: upstreams.map((ref) => ({ ref, path: [] })) }
+}
+
+/** The nodes of a chain: k0 → k1 → … */
+export function chain(length: number): NodeSpec[] {
+  return Array.from({ length }, (_, i) => node(`k${i}`, i === 0 ? [] : [`k${i - 1}`]))
+}
