@@ -18,7 +18,7 @@ export const PATIENCE_MS = 30_000
 /** How long a test may take that waits for several such things, one after the other. */
 export const TEST_TIMEOUT_MS = 90_000
 
-/** Short leases: a lost worker's jobs are found within about two seconds. */
+/** Short leases: a lost worker's jobs are found within about two seconds. A busy machine may lose one without a kill. */
 export const SHORT_LEASES = { leaseDuration: '1s', stalledInterval: '300ms' } as const
 
 /** Vitest's `onTestFinished`, as the context of a test has it. */
@@ -63,7 +63,6 @@ export function openScene(onTestFinished: OnTestFinished): Scene {
       const worker = new Worker({
         redis: url,
         namespace,
-        ...SHORT_LEASES,
         logger: pino({ level: 'silent' }),
         shutdownTimeout: 0,
         closeOn: [],
