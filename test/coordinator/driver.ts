@@ -121,7 +121,15 @@ export class Driver {
 
   async claimGranted(ticket: number, options: DeliveryOptions = {}): Promise<Active> {
     const delivery = await this.deliver(ticket, options)
-    return new Active(this, delivery, granted(await this.claim(delivery)))
+    return new Active(this, delivery, await this.claimDue(delivery))
+  }
+
+  /** Claims again while what the ticket holds is a moment early: a due time is at least the next ms. */
+  async claimDue(delivery: Delivery): Promise<Granted> {
+    const answer = granted(await this.claim(delivery))
+    if (answer.grants.length > 0 || answer.earlyMs === 0 || answer.earlyMs > 100) return answer
+    await new Promise((resolve) => setTimeout(resolve, answer.earlyMs))
+    return this.claimDue(delivery)
   }
 
   /** Settles a node by key; by default the attempt that it is in. */
@@ -138,18 +146,40 @@ export class Driver {
   }
 
   /** Runs everything that can run, one ticket after the other, each node to what `outcomes` says (else success). */
-  async finish(tickets: readonly number[], outcomes: Readonly<Record<string, Outcome>> = {}) {
-    const queue = [...tickets]
+  async finish(
+    owed: readonly number[],
+    outcomes: Readonly<Record<string, Outcome>> = {},
+  ): Promise<void> {
+    const queue = [...owed]
     for (let ticket = queue.shift(); ticket !== undefined; ticket = queue.shift()) {
       const active = await this.claimGranted(ticket)
       for (const { index } of active.answer.grants) {
         const key = this.keyOf(index)
-        const answer = settledAnswer(
-          await this.settle(active.delivery, key, outcomes[key] ?? success()),
-        )
+        const answer = await active.settle(key, outcomes[key])
         queue.push(...answer.toAdd.map((added) => added.ticket))
       }
     }
+  }
+
+  /** Opens the run and runs it to its end. */
+  async execute(outcomes: Readonly<Record<string, Outcome>>): Promise<void> {
+    const first = await this.openGranted()
+    const [key = ''] = first.keys
+    const settled = await first.settle(key, outcomes[key])
+    const added = [...first.answer.toAdd, ...settled.toAdd]
+    await this.finish(
+      added.map(({ ticket }) => ticket),
+      outcomes,
+    )
+  }
+
+  /** The run's fields that should be gone when it has ended: counts of upstreams, and rows without a failed node. */
+  async leftovers(): Promise<string[]> {
+    const fields = await this.redis.hgetall(this.keys.run(this.runId))
+    const isLeft = ([name, value]: [string, string]) =>
+      /^[wh]\d+$/.test(name) || (/^t\d+$/.test(name) && !value.startsWith('e|'))
+    const left = Object.entries(fields).filter(isLeft)
+    return [...left.map(([name]) => name), ...(fields.l === '0' ? [] : [`l=${fields.l}`])]
   }
 
   indexOf(key: string): number {
@@ -201,7 +231,7 @@ export class Driver {
   async #content(key: string): Promise<unknown> {
     const type = await this.redis.type(key)
     if (type === 'hash') return Object.fromEntries(sorted(await this.redis.hgetall(key)))
-    if (type === 'zset') return this.redis.zrange(key, 0, -1)
+    if (type === 'zset') return this.redis.zrange(key, 0, '-1')
     return this.redis.get(key)
   }
 }

@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest'
+import { MoveBatch } from '../../src/coordinator/batch.ts'
+import { RepriseError } from '../../src/core/errors.ts'
+import { describeWithRedis } from '../setup/namespace.ts'
+import { Driver, success, useRedis } from './driver.ts'
+import { chain, node } from './graphs.ts'
+
+const redis = useRedis()
+
+describeWithRedis('the moves of one tick', () => {
+  test('go in one call and are answered in their order', async () => {
+    const drivers = Array.from({ length: 5 }, () => new Driver(redis(), chain(1)))
+    const [first] = drivers
+    if (!first) throw new Error('no driver')
+    const sent: number[] = []
+    const spied = spyOnScripts((moves) => sent.push(moves))
+    const batch = new MoveBatch(spied, first.keys.prefix, first.keys.live)
+    const refusals = await Promise.all(
+      drivers.map((driver) => batch.run('settle', settleArguments(driver.runId))),
+    )
+    expect(sent).toEqual([5])
+    expect(refusals).toEqual(Array(5).fill(['refused', 'no_run']))
+  })
+
+  test('keep their order, so that a later one sees what an earlier one did', async () => {
+    const driver = new Driver(redis(), chain(2))
+    const { delivery } = await driver.openGranted()
+    const next = await driver.deliver(1)
+    const settle = driver.coordinator.settle(
+      delivery,
+      0,
+      1,
+      driver.graph.dependants[0] ?? '',
+      success(),
+    )
+    const claim = driver.claim(next)
+    expect(await settle).toMatchObject({ status: 'settled', toAdd: [{ ticket: 1 }] })
+    expect(await claim).toMatchObject({ status: 'granted', grants: [{ index: 1 }] })
+  })
+
+  test('are sent in several calls when they are many', async () => {
+    const driver = new Driver(redis(), chain(1))
+    const sent: number[] = []
+    const batch = new MoveBatch(
+      spyOnScripts((moves) => sent.push(moves)),
+      driver.keys.prefix,
+      driver.keys.live,
+    )
+    const answers = await Promise.all(
+      Array.from({ length: 150 }, () => batch.run('settle', settleArguments(driver.runId))),
+    )
+    expect(sent).toEqual([64, 64, 22])
+    expect(answers).toHaveLength(150)
+  })
+})
+
+describeWithRedis('a move that raises an error', () => {
+  test('fails alone: the others of its call are made and answered', async () => {
+    const driver = new Driver(redis(), [node('a'), node('b'), node('c')])
+    const a = await driver.openGranted()
+    const b = await driver.claimGranted(1)
+    const broken = await driver.deliver(0)
+    const planted = { ...broken, runId: 'planted' }
+    await redis().set(driver.keys.run('planted'), 'no hash')
+    const settleA = driver.coordinator.settle(a.delivery, 0, 1, '', success())
+    const claim = driver.claim(planted)
+    const settleB = driver.coordinator.settle(b.delivery, 1, 1, '', success())
+    await expect(claim).rejects.toThrow(/WRONGTYPE/)
+    await expect(claim).rejects.toBeInstanceOf(RepriseError)
+    expect((await settleA).status).toBe('settled')
+    expect((await settleB).status).toBe('settled')
+    expect(await driver.states()).toEqual({ a: 'succeeded', b: 'succeeded', c: 'ready' })
+  })
+
+  test('says so when the move is unknown', async () => {
+    const driver = new Driver(redis(), chain(1))
+    const batch = new MoveBatch(redis(), driver.keys.prefix, driver.keys.live)
+    const [status] = await batch.run('no-such-move', [])
+    expect(status).toBe('error')
+  })
+})
+
+describeWithRedis('a script that Redis does not know', () => {
+  test('is sent whole, and the moves are made once', async () => {
+    const driver = new Driver(redis(), chain(1))
+    const { delivery } = await driver.openGranted()
+    const batch = spyOnScripts(() => redis().script('FLUSH'))
+    const moves = new MoveBatch(batch, driver.keys.prefix, driver.keys.live)
+    const answer = await moves.run('settle', [
+      driver.runId,
+      0,
+      0,
+      1,
+      delivery.lease,
+      '1000.1000',
+      'succeeded',
+      '1',
+      '',
+    ])
+    expect(answer[0]).toBe('settled')
+    expect((await driver.read()).state).toBe('succeeded')
+  })
+})
+
+function settleArguments(runId: string): (string | number)[] {
+  return [runId, 0, 0, 1, 'lease', '1.1', 'succeeded', '1', '']
+}
+
+/** A connection that tells how many settles each script call holds, just before it is made. */
+function spyOnScripts(before: (moves: number) => unknown) {
+  const connection = redis()
+  return new Proxy(connection, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'evalsha') return value.bind(target)
+      return async (...args: unknown[]) => {
+        await before(args.filter((argument) => argument === 'settle').length)
+        return value.apply(target, args)
+      }
+    },
+  })
+}

@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { findExecutable } from '../../src/cli/redis/executables.ts'
+import { thisMachine } from '../../src/cli/redis/machine.ts'
+import { ShardKeys } from '../../src/coordinator/keys.ts'
+import { FRAGMENTS, loadMoves } from '../../src/coordinator/scripts.ts'
+import { describeWithRedis } from '../setup/namespace.ts'
+import { Driver, failure, noHandler, retryIn, useRedis } from './driver.ts'
+import { node } from './graphs.ts'
+
+const redis = useRedis()
+const LUA = fileURLToPath(new URL('../../src/coordinator/lua', import.meta.url))
+
+describe('ShardKeys', () => {
+  test('puts the hash tag first, and keeps our keys apart from those of BullMQ', () => {
+    const keys = new ShardKeys('shop', 3)
+    expect(keys.prefix).toBe('{shop:3}')
+    expect(keys.live).toBe('{shop:3}/live')
+    expect(keys.run('r')).toBe('{shop:3}/run:r')
+    expect(keys.out('r')).toBe('{shop:3}/out:r')
+    expect(keys.log('r')).toBe('{shop:3}/log:r')
+    expect(keys.graph('h')).toBe('{shop:3}/graph:h')
+    expect(keys.lock('mail', '7')).toBe('{shop:3}:mail:7:lock')
+  })
+})
+
+describeWithRedis(
+  'every key that a move touches',
+  () => {
+    test('has the hash tag of the shard', async () => {
+      const nodes = [
+        node('a'),
+        node('b', ['a']),
+        node('c', ['a', 'b']),
+        node('alert', ['a'], { trigger: 'any_failed' }),
+      ]
+      const driver = new Driver(redis(), nodes, { maxCrashes: 1 })
+      const monitor = await redis().duplicate().monitor()
+      const touched: string[][] = []
+      monitor.on('monitor', (_time: string, args: string[], source: string) => {
+        if (source === 'lua') touched.push(args)
+      })
+      try {
+        await driveEveryMove(driver)
+        await redis().ping()
+        await expect.poll(() => touched.length).toBeGreaterThan(50)
+      } finally {
+        monitor.disconnect()
+      }
+      const ours = touched.filter((args) => args.join(' ').includes(driver.keys.prefix))
+      const commands = new Set(ours.map(([command = '']) => command.toUpperCase()))
+      expect([...commands].sort()).toEqual(
+        expect.arrayContaining(['EXISTS', 'GET', 'HDEL', 'HGET', 'HMGET', 'HSET', 'ZADD', 'ZREM']),
+      )
+      for (const [command, key] of ours) {
+        expect(key, command).toMatch(new RegExp(`^\\{${driver.keys.prefix.slice(1, -1)}\\}[/:]`))
+      }
+    })
+  },
+  { needs: 'real' },
+)
+
+async function driveEveryMove(driver: Driver): Promise<void> {
+  await driver.openGranted()
+  const first = await driver.openGranted({ redelivered: true })
+  await first.settle('a', noHandler(60_000))
+  await driver.redis.hset(driver.keys.run(driver.runId), 'n0', 'Y:1:0:0:0::')
+  const again = await driver.claimGranted(0, { redelivered: true })
+  await again.settle('a', retryIn(0, { queue: 'slow', priority: 1 }))
+  await (await driver.claimGranted(1)).settle('a', failure())
+  const retried = await driver.claim(await driver.deliver(1, { retriedByHand: true }))
+  if (retried.status === 'granted') throw new Error('the alert has a ticket: no retry in place')
+  await (await driver.claimGranted(2)).settle('alert')
+  const refused = new Driver(driver.redis, [node('a')])
+  const delivery = await refused.deliver(0)
+  await refused.coordinator.refuse(delivery, { reason: '{}', flow: '', job: '' })
+}
+
+describe('the Lua files', () => {
+  test('are all part of the composed script', () => {
+    const files = readdirSync(LUA, { recursive: true, encoding: 'utf8' })
+    const names = files.filter((file) => file.endsWith('.lua')).map((file) => file.slice(0, -4))
+    expect([...FRAGMENTS].sort()).toEqual(names.sort())
+  })
+
+  test.runIf(findExecutable(thisMachine(), 'luacheck') !== null)(
+    'are clean for luacheck when they are composed',
+    () => {
+      const args = [
+        '--std',
+        'lua51',
+        '--globals',
+        'redis',
+        'ARGV',
+        'KEYS',
+        '--no-max-line-length',
+        '-',
+      ]
+      expect(() => execFileSync('luacheck', args, { input: loadMoves().source })).not.toThrow()
+    },
+  )
+})
+
+describeWithRedis('the composed script', () => {
+  test('is known by the hash that Redis gives it', async () => {
+    const { source, sha } = loadMoves()
+    expect(await redis().script('LOAD', source)).toBe(sha)
+  })
+
+  test.each(FRAGMENTS)('has a fragment that Redis compiles alone: %s', async (name) => {
+    const source = readFileSync(`${LUA}/${name}.lua`, 'utf8')
+    expect(await redis().script('LOAD', source)).toMatch(/^[0-9a-f]{40}$/)
+  })
+})
