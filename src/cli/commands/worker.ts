@@ -1,0 +1,79 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { pino } from 'pino'
+import { describeRedis } from '../../coordinator/connection.ts'
+import { Worker } from '../../worker/worker.ts'
+import { parseDuration } from '../argument-parsers.ts'
+import { type GlobalOptions, readGlobalOptions } from '../global-options.ts'
+import { loadModules } from '../load-modules.ts'
+
+type Queues = Readonly<Record<string, { readonly concurrency: number }>>
+
+interface WorkerArguments {
+  readonly queue?: Queues
+  readonly lease?: number
+  readonly stalledInterval?: number
+}
+
+/** `reprise worker <modules...>`: executes the flows and tasks that the modules export, until SIGTERM or SIGINT. */
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('execute the flows and tasks that modules (TypeScript or JavaScript) export')
+    .argument('<modules...>', 'files that export what flow() or task() returned')
+    .option(
+      '--queue <name=concurrency>',
+      'a queue to serve; repeatable (default: default=50)',
+      addQueue,
+    )
+    .option(
+      '--lease <duration>',
+      'how long a silent worker keeps its jobs (default: 15s)',
+      parseDuration,
+    )
+    .option(
+      '--stalled-interval <duration>',
+      'how often lost jobs are looked for (default: 5s)',
+      parseDuration,
+    )
+    .action((modules: readonly string[], options: WorkerArguments, command: Command) =>
+      startWorker(modules, options, readGlobalOptions(command)),
+    )
+}
+
+async function startWorker(
+  modules: readonly string[],
+  { queue, lease, stalledInterval }: WorkerArguments,
+  { redis, namespace }: GlobalOptions,
+): Promise<void> {
+  const { flows, tasks } = await loadModules(modules)
+  const logger = pino({ name: 'reprise' })
+  const worker = new Worker({
+    redis,
+    namespace,
+    flows,
+    tasks,
+    logger,
+    closeOn: ['SIGTERM', 'SIGINT'],
+    ...(queue && { queues: queue }),
+    ...(lease === undefined ? {} : { leaseDuration: lease }),
+    ...(stalledInterval === undefined ? {} : { stalledInterval }),
+  })
+  await worker.ready()
+  logger.info(
+    {
+      redis: describeRedis(redis),
+      namespace,
+      queues: queue ?? { default: { concurrency: 50 } },
+      flows: flows.map((flow) => flow.name),
+      tasks: tasks.map((task) => task.definition.name),
+    },
+    'worker is ready',
+  )
+}
+
+function addQueue(text: string, queues: Queues = {}): Queues {
+  const [, name = '', concurrency = ''] = /^([^=]+)=(\d+)$/.exec(text) ?? []
+  if (name === '') {
+    throw new InvalidArgumentError('expected name=concurrency, such as default=50')
+  }
+  return { ...queues, [name]: { concurrency: Number(concurrency) } }
+}

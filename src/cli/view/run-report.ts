@@ -1,0 +1,40 @@
+import type { LoggedAttempt } from '../../coordinator/run-record.ts'
+import type { NodeSnapshot, RunSnapshot } from '../../coordinator/run-snapshot.ts'
+import { durationText } from './duration-text.ts'
+import { decisionText, failureText } from './failure-text.ts'
+import { headLine, keyWidthOf, nodeLine } from './node-line.ts'
+import type { Terminal } from './terminal.ts'
+
+/**
+ * A run as text: every node that calls a task, and of every failed attempt when it was, its error, and what was decided.
+ *
+ * @param now epoch ms
+ */
+export function reportRun(run: RunSnapshot, now: number, { colors }: Terminal): string {
+  const nodes = run.nodes.filter((node) => node.kind === 'task')
+  const width = keyWidthOf(nodes)
+  const { refusal } = run
+  return [
+    headLine(run, now, colors),
+    `opened ${new Date(run.openedAt).toISOString()}`,
+    ...(refusal ? [`refused (${refusal.reason}): ${refusal.error.message}`] : []),
+    '',
+    ...nodes.flatMap((node) => [
+      nodeLine(node, width, { now, frame: 0 }, colors),
+      ...dueLine(node),
+      ...node.log.flatMap((entry) => attemptLines(entry, run.openedAt)),
+    ]),
+  ].join('\n')
+}
+
+function dueLine({ dueAt }: NodeSnapshot): string[] {
+  return dueAt === null ? [] : [`      due ${new Date(dueAt).toISOString()}`]
+}
+
+function attemptLines(entry: LoggedAttempt, openedAt: number): string[] {
+  const since = `+${((entry.startedAt - openedAt) / 1_000).toFixed(2)}s`
+  if (entry.kind === 'retried') return [`      retried by hand at ${since}`]
+  const time = durationText(entry.endedAt - entry.startedAt)
+  const line = `      attempt ${entry.attempt} at ${since}, ${time}: ${failureText(entry)}`
+  return entry.decision ? [line, `        ${decisionText(entry.decision)}`] : [line]
+}
