@@ -16,28 +16,31 @@ export interface CompiledGraph {
   readonly hash: string
   /** The graph as canonical JSON. */
   readonly json: string
-  /** Per node, those that wait for it, as `<index>.<number of upstreams>.<rule>.<delay in ms>` joined by commas. */
+  /** Per node, those that wait for it, as `<index>.<upstreams>.<rule>.<delay in ms>.<place>` joined by commas. */
   readonly dependants: readonly string[]
   /** Per node, what its input is made of: `i` for the run's input, then indices, ascending, joined by commas. */
   readonly needs: readonly string[]
   /** What the flow's output is made of, in the same form. */
   readonly outputNeeds: string
+  /** Per node, a number for its queue and priority: nodes with the same one may run in one delivery. 0: the run's own. */
+  readonly places: readonly number[]
   /** The nodes that wait for nothing. */
   readonly roots: readonly number[]
   /**
    * The stored graph as one flat list of fields and values: `json`, and per node k, unless they are empty, `d<k>`
-   * dependants, `u<k>` upstreams, `r<k>` the rule, `n<k>` needs.
+   * dependants, `u<k>` upstreams, `r<k>` the rule, `n<k>` needs, `m<k>` maxCrashes.
    */
   readonly fields: readonly string[]
   /** The index of the node with that key. */
   indexOf(key: string): number | undefined
 }
 
-/** Compiles a graph. It depends on nothing else: no code, no policy, no order of properties. */
+/** Compiles a graph. It depends on nothing else: no code, no order of properties. */
 export function compileGraph(graph: Graph): CompiledGraph {
   const json = canonicalJson(graph)
   const { nodes } = graph
-  const dependants = dependantsOf(nodes)
+  const places = placesOf(nodes)
+  const dependants = dependantsOf(nodes, places)
   const needs = nodes.map((node) => needsOf(nodes, node))
   const indices = new Map(nodes.map((node, index) => [node.key, index]))
   return {
@@ -46,6 +49,7 @@ export function compileGraph(graph: Graph): CompiledGraph {
     json,
     dependants,
     needs,
+    places,
     outputNeeds: templateNeeds(nodes, graph.output),
     roots: nodes.flatMap((node, index) => (node.upstreams.length === 0 ? [index] : [])),
     fields: ['json', json, ...nodes.flatMap((node, k) => nodeFields(node, k, dependants, needs))],
@@ -65,15 +69,26 @@ function nodeFields(
     [`u${k}`, upstreams],
     [`r${k}`, upstreams === '' ? '' : ruleOf(node)],
     [`n${k}`, needs[k]],
+    [`m${k}`, node.kind === 'task' ? node.maxCrashes?.toString() : undefined],
   ]
   return fields.flatMap(([field, value]) => (value ? [field, value] : []))
 }
 
-function dependantsOf(nodes: readonly GraphNode[]): string[] {
+function placesOf(nodes: readonly GraphNode[]): number[] {
+  const known = ['@']
+  return nodes.map((node) => {
+    if (node.kind !== 'task') return 0
+    const place = `${node.queue ?? ''}@${node.priority ?? ''}`
+    if (!known.includes(place)) known.push(place)
+    return known.indexOf(place)
+  })
+}
+
+function dependantsOf(nodes: readonly GraphNode[], places: readonly number[]): string[] {
   const lists = nodes.map((): string[] => [])
   for (const [j, node] of nodes.entries()) {
     const delayMs = node.kind === 'task' ? (node.delayMs ?? 0) : 0
-    const entry = `${j}.${node.upstreams.length}.${ruleOf(node)}.${delayMs}`
+    const entry = `${j}.${node.upstreams.length}.${ruleOf(node)}.${delayMs}.${places[j]}`
     for (const k of node.upstreams) lists[k]?.push(entry)
   }
   return lists.map((entries) => entries.join(','))

@@ -31,6 +31,7 @@ const taskNodeSchema = z.strictObject({
   queue: z.string().exactOptional(),
   priority: z.int().min(0).exactOptional(),
   delayMs: z.int().min(1).exactOptional(),
+  maxCrashes: z.int().min(0).exactOptional(),
 })
 
 const virtualNodeSchema = z.strictObject({

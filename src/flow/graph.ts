@@ -37,6 +37,8 @@ export interface TaskNode {
   readonly priority?: number
   /** Milliseconds between becoming ready and starting, at least 1. */
   readonly delayMs?: number
+  /** How many lost leases it survives, where its policy says so. Data, because a script applies it. */
+  readonly maxCrashes?: number
 }
 
 /**

@@ -1,4 +1,6 @@
 import { DefinitionError } from '../core/errors.ts'
+import { maxCrashesOf } from '../strategies/policy-limits.ts'
+import { choosePolicy } from '../strategies/precedence.ts'
 import { type Build, currentBuild } from './build.ts'
 import type { GraphNode, Template } from './graph.ts'
 import { takeFreeKey, takeKey } from './node-keys.ts'
@@ -35,6 +37,7 @@ export function addTaskNode(
     upstreams: ascending([...data, ...after]),
     ...placement(build, definition, options),
     ...(options.delay ? { delayMs: options.delay } : {}),
+    ...crashLimit(build, definition, options),
   })
   build.flowNodes.set(key, {
     task: definition,
@@ -60,6 +63,15 @@ function placement(build: Build, definition: TaskDefinition, options: CheckedNod
     ...(queue === undefined ? {} : { queue }),
     ...(priority === undefined ? {} : { priority }),
   }
+}
+
+function crashLimit(build: Build, definition: TaskDefinition, options: CheckedNodeOptions) {
+  const policy = choosePolicy({
+    node: options.retry,
+    task: definition.retry,
+    flow: build.frame.retry,
+  })
+  return policy ? { maxCrashes: maxCrashesOf(policy) } : {}
 }
 
 function nodesOf(template: Template): number[] {

@@ -29,11 +29,11 @@ describe('compileGraph', () => {
       'take', // 6
     ])
     expect(compiled.dependants).toEqual([
-      '1.1.G.0,3.2.J.0,5.2.f.0,6.3.s.2000',
-      '2.1.s.0',
-      '3.2.J.0',
-      '4.1.D.0,5.2.f.0,6.3.s.2000',
-      '6.3.s.2000',
+      '1.1.G.0.0,3.2.J.0.0,5.2.f.0.0,6.3.s.2000.0',
+      '2.1.s.0.0',
+      '3.2.J.0.0',
+      '4.1.D.0.0,5.2.f.0.0,6.3.s.2000.0',
+      '6.3.s.2000.0',
       '',
       '',
     ])
@@ -47,21 +47,21 @@ describe('compileGraph', () => {
     const pairs = fields.flatMap((field, i) => (i % 2 === 0 ? [[field, fields[i + 1]]] : []))
     expect(pairs[0]).toEqual(['json', compiled.json])
     expect(pairs.slice(1)).toEqual([
-      ['d0', '1.1.G.0,3.2.J.0,5.2.f.0,6.3.s.2000'],
+      ['d0', '1.1.G.0.0,3.2.J.0.0,5.2.f.0.0,6.3.s.2000.0'],
       ['n0', 'i'],
-      ['d1', '2.1.s.0'],
+      ['d1', '2.1.s.0.0'],
       ['u1', '0'],
       ['r1', 'G'],
       ['n1', '0'],
-      ['d2', '3.2.J.0'],
+      ['d2', '3.2.J.0.0'],
       ['u2', '1'],
       ['r2', 's'],
       ['n2', '0,1'],
-      ['d3', '4.1.D.0,5.2.f.0,6.3.s.2000'],
+      ['d3', '4.1.D.0.0,5.2.f.0.0,6.3.s.2000.0'],
       ['u3', '0,2'],
       ['r3', 'J'],
       ['n3', '0,2'],
-      ['d4', '6.3.s.2000'],
+      ['d4', '6.3.s.2000.0'],
       ['u4', '3'],
       ['r4', 'D'],
       ['n4', '0,2,3'],
@@ -88,9 +88,9 @@ describe('the content hash', () => {
   test('is pinned, so that a change of the stored form is noticed', () => {
     const graph: Graph = define({})
     expect(compileGraph(graph).json).toBe(
-      '{"flow":"f","nodes":[{"input":{"lit":{"x":1,"y":{"a":2,"b":1}}},"key":"take","kind":"task","task":"take","trigger":"all_success","upstreams":[]}],"output":{"path":[],"ref":0},"v":1}',
+      '{"flow":"f","nodes":[{"input":{"lit":{"x":1,"y":{"a":2,"b":1}}},"key":"take","kind":"task","maxCrashes":3,"task":"take","trigger":"all_success","upstreams":[]}],"output":{"path":[],"ref":0},"v":1}',
     )
-    expect(compileGraph(graph).hash).toBe('mZJ2zzKbgjLcNa78')
+    expect(compileGraph(graph).hash).toBe('YtvbKR9SjNRKWvT1')
   })
 
   test('is the same for the same graph', () => {
