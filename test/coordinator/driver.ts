@@ -173,6 +173,22 @@ export class Driver {
     )
   }
 
+  /**
+   * Makes it as if the node had waited: its due time is over, and its handler has been missing for `waitedMs`. The only
+   * places where the driver knows how the scripts pack things.
+   */
+  async passTime(key: string, waitedMs: number): Promise<void> {
+    const index = this.indexOf(key)
+    const run = this.keys.run(this.runId)
+    const [seconds = 0, micros = 0] = (await this.redis.time()).map(Number)
+    const now = Math.floor(seconds * 1_000 + micros / 1_000) - (await this.read()).openedAt
+    const packed = (await this.field(`n${index}`)) ?? ''
+    await this.redis.hset(run, `n${index}`, packed.replace(/-?\d*$/, String(now - 1)))
+    if ((await this.field(`h${index}`)) !== null) {
+      await this.redis.hset(run, `h${index}`, String(now - waitedMs))
+    }
+  }
+
   /** The run's fields that should be gone when it has ended: counts of upstreams, and rows without a failed node. */
   async leftovers(): Promise<string[]> {
     const fields = await this.redis.hgetall(this.keys.run(this.runId))

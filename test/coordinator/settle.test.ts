@@ -159,7 +159,7 @@ describeWithRedis('settle', () => {
     await first.settle('a', noHandler(10 * MINUTE))
     const waits: number[] = []
     for (const waitedMs of [1_000, 2_500, 20_000, 100_000, 590_000]) {
-      await ageHandlerWait(driver, waitedMs)
+      await driver.passTime('a', waitedMs)
       const again = await driver.claimGranted(0)
       waits.push((await again.settle('a', noHandler(10 * MINUTE))).waitMs)
     }
@@ -172,7 +172,7 @@ describeWithRedis('settle', () => {
   test('fails a node for which no handler came in time, and its dependants', async () => {
     const { driver, first } = await running()
     await first.settle('a', noHandler(MINUTE))
-    await ageHandlerWait(driver, MINUTE)
+    await driver.passTime('a', MINUTE)
     const again = await driver.claimGranted(0)
     expect(await again.settle('a', noHandler(MINUTE))).toMatchObject({
       rowLeft: 'failed',
@@ -188,10 +188,10 @@ describeWithRedis('settle', () => {
   test('waits anew for a handler when one was found in between', async () => {
     const { driver, first } = await running()
     await first.settle('a', noHandler(MINUTE))
-    await ageHandlerWait(driver, MINUTE / 2)
+    await driver.passTime('a', MINUTE / 2)
     const found = await driver.claimGranted(0)
     await found.settle('a', retryIn(0))
-    await ageHandlerWait(driver, MINUTE / 2)
+    await driver.passTime('a', MINUTE / 2)
     const missing = await driver.claimGranted(0)
     expect(await missing.settle('a', noHandler(MINUTE / 4))).toMatchObject({ rowLeft: 'delayed' })
   })
@@ -367,17 +367,6 @@ describeWithRedis('a settle that comes too late or too early', () => {
     expect(await driver.dump()).toEqual(before)
   })
 })
-
-/** Moves the time since which a handler has been missing, and lets the node be due. */
-async function ageHandlerWait(driver: Driver, waitedMs: number): Promise<void> {
-  const key = driver.keys.run(driver.runId)
-  const { openedAt } = await driver.read()
-  const [seconds, micros] = (await redis().time()).map(Number)
-  const elapsed = Math.floor((seconds ?? 0) * 1_000 + (micros ?? 0) / 1_000) - openedAt
-  if ((await driver.field('h0')) !== null) await redis().hset(key, 'h0', elapsed - waitedMs)
-  const packed = (await driver.field('n0')) ?? ''
-  await redis().hset(key, 'n0', packed.replace(/-?\d*$/, String(elapsed - 1_000)))
-}
 
 async function owedOf(driver: Driver, ticket: number): Promise<number[]> {
   const answer = await driver.claim(await driver.deliver(ticket, { redelivered: true }))
