@@ -1,0 +1,230 @@
+/* What happens around the workers: BullMQ, the reconciler, people who cancel or retry, and losses. */
+
+/* ---- LATE_COPY: a claim sent twice
+ * The connection broke, the client sent the claim again on a new one; the first copy reaches Redis when its delivery has ended.
+ * The slot's token is used again, so the lock fence lets the copy through if the same slot has the same job again.
+ */
+
+#ifdef LATE_COPY
+proctype LateCopy() {
+  byte t, lease, token;
+  bit tooEarly;
+#ifdef MANUAL
+  byte stalledSeen, madeSeen;
+#endif
+end_copy:
+  do
+  :: d_step { copyToken != 0 ->
+       t = copyTicket; lease = copyLease; token = copyToken;
+#ifdef MANUAL
+       stalledSeen = copyStalled; madeSeen = copyMade;
+       copyStalled = 0; copyMade = 0;
+#endif
+       claim();
+       printf("late copy of W%d's claim of %d under lease %d: granted %d, %e\n", token, t, lease, newGrants, newCode);
+       copyToken = 0; copyTicket = 0; copyLease = 0;
+       t = 0; lease = 0; token = 0
+     }
+  od
+}
+#endif
+
+/* ---- what Redis, BullMQ and the reconciler do with a ticket */
+
+#ifdef RECONCILER
+/* R16: a claimed row without a job: its nodes go to a new ticket. A node that runs is closed by the claim that finds it there (R6).
+ * The rule waits for B; here it may act at once, so it is safe at any time. */
+#if defined(EAGER) && defined(M_RECONCILER_IGNORES_CANCEL)
+#define RECONCILES true
+#elif defined(EAGER)
+#define RECONCILES (!cancelAsked)   /* a cancelled run is the sweep's: what is added for it only comes back */
+#else
+#define RECONCILES lossHappened
+#endif
+inline move_row() {
+  new_ticket();
+  row[r].writer = 15;
+  k = 0;
+  do
+  :: k < NODES -> if :: node[k].row == t && node[k].state != failed -> node[k].row = r :: else fi; k++
+  :: else -> break
+  od;
+  close_row(t)
+}
+#endif
+
+#ifdef M_STALL_LIMIT
+byte stalls[TICKETS];
+#endif
+
+proctype Queue(byte t) {
+end_queue:
+  do
+  :: d_step { expiriesLeft > 0 && job[t].state == processing && job[t].lock != 0 -> expiriesLeft--; job[t].lock = 0; printf("lock of job %d expires\n", t) }
+  :: d_step { job[t].state == processing && job[t].lock == 0 ->                 /* BullMQ's stalled check */
+       job[t].state = waiting;
+       printf("job %d is stalled\n", t);
+#ifdef MANUAL
+       job[t].stalled++;
+#endif
+#ifdef M_STALL_LIMIT
+       if :: stalls[t] == 1 -> job[t].state = failed_set :: else -> stalls[t]++ fi    /* R10: maxStalledCount left at 1 */
+#endif
+     }
+#ifdef TAIL
+  :: d_step { job[t].state == processing && job[t].lock != 0 && workingOn[job[t].lock] != t + 1 -> job[t].lock = 0 }  /* nobody renews it */
+#endif
+#ifdef RECONCILER
+#ifndef M_RECONCILER_LEAVES_OWED
+  :: d_step { RECONCILES && row[t].state == owed && job[t].state == absent -> job[t].state = waiting }
+#endif
+#ifndef M_RECONCILER_LEAVES_CLAIMED
+  :: d_step { RECONCILES && row[t].state == claimed && (job[t].state == absent || job[t].state == failed_set) -> move_row() }
+#endif
+#endif
+  od
+}
+
+/* ---- CANCEL: R13, at any time */
+
+#ifdef CANCEL
+proctype Canceller() {
+  byte at;
+  if
+  :: d_step { !runEnded -> cancelAsked = 1 }
+  :: goto done               /* nobody cancels */
+  fi;
+#ifndef M_NO_SWEEP
+  do                         /* the sweep, in chunks of one node; open takes care of a run that isn't open yet */
+  :: at < NODES ->
+     d_step { opened ->
+#ifdef M_SWEEP_OVERWRITES
+       if :: true ->
+#else
+       if :: !IS_FINAL(at) ->
+#endif
+             if :: node[at].state == running -> close_attempt(at, node[at].attempt) :: else fi;
+             node[at].state = cancelled;
+             r = node[at].row; node[at].row = NO_ROW;
+             if :: r != NO_ROW ->
+                   close_row(r);
+                   if :: row[r].state == no_row && job[r].state == waiting -> job[r].state = absent :: else fi   /* an active one ends by itself */
+                :: else
+             fi;
+             end_run()
+          :: else
+       fi;
+       at++
+     }
+  :: else -> break
+  od;
+#endif
+done: skip
+}
+#endif
+
+/* ---- MANUAL: somebody presses Retry on a failed job (R11) */
+
+#ifdef MANUAL
+#ifdef RESET
+#define PRESSED_MADE(t_) 0   /* job.retry with resetAttemptsMade */
+#else
+#define PRESSED_MADE(t_) job[t_].made
+#endif
+#define PRESS(t_) d_step { left > 0 && job[t_].state == failed_set -> left--; job[t_].state = waiting; job[t_].made = PRESSED_MADE(t_); pressed[t_] = 1 }
+proctype Operator() {
+  byte left = PRESSES;
+  do
+  :: PRESS(0)
+  :: PRESS(1)
+#if TICKETS > 2
+  :: PRESS(2)
+#endif
+#if TICKETS > 3
+  :: PRESS(3)
+#endif
+#if TICKETS > 4
+  :: PRESS(4)
+#endif
+  :: left = 0; break         /* or nobody does */
+  od
+}
+#endif
+
+/* ---- TAIL and QUEUE_LOSS: R22 */
+
+#ifdef QUEUE_LOSS
+proctype QueueLoss() {       /* the queues are lost, the run's state is not */
+  if
+  :: d_step { opened ->
+       lossHappened = 1;
+       k = 0;
+       do :: k < TICKETS -> job[k].state = absent; job[k].lock = 0; k++ :: else -> break od
+     }
+  :: true
+  fi
+}
+#endif
+
+#ifdef TAIL
+Node oldNode[NODES]; Row oldRow[TICKETS]; Job oldJob[TICKETS];
+byte oldTickets, oldClosed[NODES], oldSucceeded, oldGrantedTo[NODES]; bit oldOpened, oldEnded;
+
+proctype Tail() {            /* Redis goes back to an earlier state; workers keep what they know */
+  if
+#ifdef BEFORE_OPEN
+  :: d_step {
+#else
+  :: d_step { opened ->
+#endif
+       printf("Redis will go back to this state\n");
+       k = 0;
+       do
+       :: k < NODES ->
+          oldNode[k].state = node[k].state; oldNode[k].row = node[k].row; oldNode[k].attempt = node[k].attempt;
+          oldNode[k].failures = node[k].failures; oldNode[k].crashes = node[k].crashes; oldNode[k].continued = node[k].continued;
+          oldClosed[k] = closed[k]; oldGrantedTo[k] = grantedTo[k];
+          k++
+       :: else -> break
+       od;
+       k = 0;
+       do
+       :: k < TICKETS ->
+          oldRow[k].state = row[k].state; oldRow[k].lease = row[k].lease; oldRow[k].writer = row[k].writer;
+          oldJob[k].state = job[k].state; oldJob[k].lock = job[k].lock;
+          k++
+       :: else -> break
+       od;
+       oldTickets = tickets; oldSucceeded = everSucceeded; oldOpened = opened; oldEnded = runEnded
+     }
+  :: goto done
+  fi;
+  d_step {
+    printf("Redis goes back\n");
+    lossHappened = 1; wentBack = 1;
+    k = 0;
+    do
+    :: k < NODES ->
+       node[k].state = oldNode[k].state; node[k].row = oldNode[k].row; node[k].attempt = oldNode[k].attempt;
+       node[k].failures = oldNode[k].failures; node[k].crashes = oldNode[k].crashes; node[k].continued = oldNode[k].continued;
+       closed[k] = oldClosed[k]; grantedTo[k] = oldGrantedTo[k];
+       oldNode[k].state = pending; oldNode[k].row = 0; oldNode[k].attempt = 0; oldNode[k].failures = 0; oldNode[k].crashes = 0; oldNode[k].continued = 0;
+       oldClosed[k] = 0; oldGrantedTo[k] = 0;
+       k++
+    :: else -> break
+    od;
+    k = 0;
+    do
+    :: k < TICKETS ->
+       row[k].state = oldRow[k].state; row[k].lease = oldRow[k].lease; row[k].writer = oldRow[k].writer;
+       job[k].state = oldJob[k].state; job[k].lock = oldJob[k].lock;
+       oldRow[k].state = no_row; oldRow[k].lease = 0; oldRow[k].writer = 0; oldJob[k].state = absent; oldJob[k].lock = 0;
+       k++
+    :: else -> break
+    od;
+    tickets = oldTickets; everSucceeded = oldSucceeded; opened = oldOpened; runEnded = oldEnded;
+    oldTickets = 0; oldSucceeded = 0; oldOpened = 0; oldEnded = 0
+  };
+done: skip
+}
+#endif

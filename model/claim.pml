@@ -1,0 +1,207 @@
+/* The move that grants attempts to a delivery: open (R17), claim (R3, R6), and Retry (R11, R12). */
+
+/* ---- R12: manual retry of the failed nodes of row t */
+
+inline manual_retry() {
+  started = 0; fired = 0; k = 0;
+  do
+  :: k < NODES -> if :: node[k].row == t && node[k].state == failed -> fired = fired | DESC(k) :: else fi; k++
+  :: else -> break
+  od;
+  k = 0;
+  do
+  :: k < NODES -> if :: HAS(fired, k) && node[k].attempt > 0 -> started = 1 :: else fi; k++
+  :: else -> break
+  od;
+#ifdef M_RETRY_UNDER_STARTED
+  started = 0;
+#endif
+  if
+  :: started || cancelAsked -> newCode = only_failed                        /* refused: the job fails again, with the refusal as its reason */
+  :: else ->
+#ifndef M_RETRY_KEEPS_END
+     runEnded = 0;                                                          /* the end of the run is undone first */
+#endif
+     row[t].state = claimed;
+     k = 0;
+     do
+     :: k < NODES ->
+        if
+        :: node[k].row == t && node[k].state == failed ->                   /* fresh budgets, attempt numbers continue */
+           node[k].state = ready;
+#ifndef M_RETRY_KEEPS_BUDGET
+           node[k].failures = 0; node[k].crashes = 0
+#endif
+#ifndef M_RETRY_KEEPS_DESCENDANTS
+        :: HAS(fired, k) && node[k].attempt == 0 ->                         /* unstarted descendants return to pending, and leave their row */
+           r = node[k].row;
+           node[k].state = pending; node[k].row = NO_ROW;
+           i = k;
+           if :: r != NO_ROW && r != t -> count_nodes(r); if :: several == 0 -> forget_row(r) :: else fi :: else fi;
+           k = i
+#endif
+        :: else
+        fi;
+        k++
+     :: else -> break
+     od;
+     resolve();                                                             /* one below another failed node can't fire after all */
+     dispatch(false)
+  fi
+}
+
+/* ---- R3, R6, R11, R17: open and claim */
+
+#if defined(M_NO_LOCK_FENCE)
+#define HOLDS_LOCK true
+#elif defined(FENCE_DELIVERY)   /* proposed: the job's attemptsStarted must be the delivery's own, too */
+#define HOLDS_LOCK (job[t].lock == token && deliveries[t] == lease)
+#else
+#define HOLDS_LOCK (job[t].lock == token)
+#endif
+
+#ifdef M_CLAIM_IGNORES_CANCEL
+#define CLAIM_SEES_CANCEL false
+#else
+#define CLAIM_SEES_CANCEL cancelAsked
+#endif
+
+#ifdef M_SAME_LEASE_IS_LOST
+#define SAME_LEASE false
+#else
+#define SAME_LEASE (row[t].lease == LEASE)
+#endif
+
+/* A node found running under an older lease is lost (R6). */
+inline lost_attempt(n_) {
+  /* R6 charges only a lease that was lost: neither one whose delivery still holds the lock, nor one that was handed back. */
+#ifdef TAIL
+#define ONLY_LOST (!wentBack)   /* R22: a worker that is ahead hands back, and the attempt that came back to life is charged */
+#else
+#define ONLY_LOST true
+#endif
+  assert(!ONLY_LOST || !(job[t].lock != 0 && row[t].lease == deliveries[t]));
+  assert(!ONLY_LOST || row[t].lease == 0 || row[t].lease != givenBack[t]);
+#ifdef POISON
+  assert(n_ == 2 || node[n_].crashes == 0);                                 /* only node 2 kills: a neighbour is charged once at most */
+#endif
+#ifndef M_LOST_NOT_CLOSED
+  close_attempt(n_, node[n_].attempt);
+#endif
+  node[n_].crashes++;
+  if
+#ifndef M_NO_CRASH_LIMIT
+  :: node[n_].crashes > MAX_CRASHES -> node[n_].state = failed              /* crash_loop */
+#endif
+#ifndef M_NO_DISSOLVE
+  :: node[n_].crashes <= MAX_CRASHES && several > 1 -> node[n_].state = ready; move_to_new_ticket(n_)   /* the company dissolves */
+#endif
+  :: else -> if :: slots > 0 -> slots--; grant(n_) :: else -> node[n_].state = ready fi
+  fi
+}
+
+inline claim_nodes() {
+  count_nodes(t);
+  slots = SLOTS;
+  i = 0;
+  do
+  :: i < NODES ->
+     if
+     :: node[i].row != t -> skip
+#ifdef M_NODE_LIST_IN_JOB
+     :: node[i].row == t && !HAS(jobNodes[t], i) -> skip
+#endif
+     :: else ->
+        if
+        :: node[i].state == ready && slots > 0 -> slots--; grant(i)
+        :: node[i].state == retrying && !tooEarly && slots > 0 -> slots--; grant(i)
+        :: node[i].state == running && SAME_LEASE ->                        /* a lost answer: the same grant again */
+#ifdef M_LEASE_IS_TOKEN
+           assert(grantedTo[i] == lease);                                   /* I4: no attempt number is granted to two deliveries */
+#endif
+           newGrants = newGrants | BIT(i)
+        :: node[i].state == running && !SAME_LEASE -> lost_attempt(i)
+        :: else
+        fi
+     fi;
+     i++
+  :: else -> break
+  od;
+  row[t].lease = LEASE;
+#ifdef MANUAL
+  row[t].stalled = stalledSeen; row[t].made = madeSeen;
+#endif
+  resolve();                                                                /* a crash_loop resolves what depends on it */
+  dispatch(false);
+  close_row(t);
+  if :: newCode == work_left && newGrants == 0 && tooEarly -> newCode = too_early :: else fi;
+  assert(newCode != work_left || newGrants != 0);                           /* I5: no delivery claims in a circle */
+  end_run()
+}
+
+inline claim() {
+  newGrants = 0; newOwes = 0; newRefused = 0; newCode = work_left;
+  if
+  :: !HOLDS_LOCK -> newRefused = 1                                          /* R3: refused; the delivery is not ours any more */
+  :: else ->
+     if
+     :: t == 0 && !opened ->                                                /* R17 open; R13: also a run that was cancelled before */
+        opened = 1;
+        if
+        :: CLAIM_SEES_CANCEL ->
+           k = 0;
+           do :: k < NODES -> node[k].state = cancelled; k++ :: else -> break od;
+           runEnded = 1
+        :: else -> node[0].state = ready; node[0].row = 0; row[0].state = claimed
+        fi
+     :: else
+     fi;
+     if
+     :: row[t].state == no_row -> newCode = row_empty                       /* nothing: but R8, what it owes is added all the same */
+#ifdef MANUAL
+     :: row[t].state == ended ->                                            /* R11 */
+        if
+#ifndef M_SAME_LEASE_RETRIES
+        :: SAME_LEASE ->
+           assert(!pressed[t]);                                             /* a pressed Retry is never taken for a redelivery */
+           newCode = only_failed
+#endif
+#ifdef M_STALLED_MEANS_REDELIVERY
+        :: !SAME_LEASE && stalledSeen > row[t].stalled ->
+#else
+        :: !SAME_LEASE && madeSeen == row[t].made && stalledSeen > row[t].stalled ->
+#endif
+#ifdef M_REDELIVERY_RETRIES
+           assert(pressed[t]); manual_retry()
+#else
+           assert(!pressed[t]);
+           row[t].lease = LEASE; row[t].stalled = stalledSeen; row[t].made = madeSeen;
+           newCode = only_failed
+#endif
+        :: else ->
+           assert(pressed[t]);                                              /* a manual retry only if somebody asked for it */
+           pressed[t] = 0;
+           manual_retry();
+           if
+           :: row[t].state == claimed -> claim_nodes()
+           :: else ->                                                       /* refused: also a refused claim is the row's last claim */
+#ifndef M_REFUSAL_NOT_STORED
+              row[t].lease = LEASE; row[t].stalled = stalledSeen; row[t].made = madeSeen
+#endif
+           fi
+        fi
+#else
+     :: row[t].state == ended -> newCode = only_failed                      /* nobody presses Retry here: a redelivery fails again */
+#endif
+     :: CLAIM_SEES_CANCEL && row[t].state != no_row && row[t].state != ended ->
+        newCode = row_empty                                                 /* R13: no grant; the delivery ends, the sweep takes the nodes */
+     :: else -> claim_nodes()
+     fi;
+#ifndef M_NO_SCAN
+     scan_owed()
+#endif
+#ifdef M_NOTHING_ADDS_NOTHING
+     ; if :: newCode == row_empty -> newOwes = 0 :: else fi
+#endif
+  fi
+}

@@ -1,0 +1,131 @@
+/* The move that records the end of an attempt (R4), resolves what depends on it, and may grant a continuation (R5). */
+
+/* ---- R4, R5, R7: settle node n with an outcome */
+
+#define SUCCESS     1
+#define FAILURE     2
+#define INTERRUPTED 3
+
+#ifdef M_SETTLE_IGNORES_CANCEL
+#define SETTLE_SEES_CANCEL false
+#else
+#define SETTLE_SEES_CANCEL cancelAsked
+#endif
+
+#if defined(M_NO_FENCE)
+#define RUNS_HERE(n_) (node[n_].state == running)
+#elif defined(M_NO_LEASE_FENCE)
+#define RUNS_HERE(n_) (node[n_].state == running && node[n_].attempt == attemptOf[n_])
+#else
+#define RUNS_HERE(n_) (node[n_].state == running && node[n_].attempt == attemptOf[n_] && node[n_].row == t && row[t].lease == LEASE)
+#endif
+
+#ifdef M_REPEAT_IS_REFUSED
+#define IS_REPEAT(n_) false
+#else
+#define IS_REPEAT(n_) (node[n_].attempt == attemptOf[n_] && HAS(closed[n_], attemptOf[n_] - 1) \
+                    && (node[n_].state == succeeded || node[n_].state == failed || node[n_].state == retrying))
+#endif
+
+#ifdef M_NO_RETRY_LIMIT
+#define MAY_RETRY(n_) true
+#else
+#define MAY_RETRY(n_) (node[n_].failures < MAX_RETRIES)
+#endif
+
+inline settle(n_) {
+  newGrants = 0; newOwes = 0; newRefused = 0; newCode = code;
+  if
+  :: opened && RUNS_HERE(n_) && !SETTLE_SEES_CANCEL ->
+     assert(!cancelAsked);                                                  /* R13: nothing is accepted after a cancel */
+#ifdef TAIL
+     assert(grantedTo[n_] == t * 16 + lease);                               /* R22: a worker ahead of the state never writes into it */
+#endif
+     close_attempt(n_, attemptOf[n_]);
+     fired = 0; continued = 0; newCode = work_left;
+     count_nodes(t);
+     if
+     :: outcome == SUCCESS ->
+        node[n_].state = succeeded; node[n_].row = NO_ROW;
+        everSucceeded = everSucceeded | BIT(n_);
+        resolve();
+        dispatch(true)
+     :: outcome == FAILURE && MAY_RETRY(n_) ->
+        node[n_].failures++;
+        node[n_].state = retrying;
+        if
+        :: several == 1 -> newCode = retry_in_place                         /* R7: the row holds only this node */
+        :: else -> move_to_new_ticket(n_)                                   /* R7: else to a ticket of its own; siblings go on */
+        fi
+     :: outcome == FAILURE && !MAY_RETRY(n_) ->
+        node[n_].failures++;
+        node[n_].state = failed;                                            /* it stays in its row (R1) */
+        resolve();
+        dispatch(false)
+     :: else -> node[n_].state = ready; newRefused = 1                      /* interrupted: costs nothing; the job is handed back */
+     fi;
+#ifdef M_STORED_ANSWER_FORGETS_SLOT
+     node[n_].continued = continued;
+#endif
+     /* R24: a ready node of the row takes the slot that became free */
+     if
+     :: continued == 0 && newCode != retry_in_place && outcome != INTERRUPTED ->
+        i = 0;
+        do :: i < NODES && !(node[i].row == t && node[i].state == ready) -> i++ :: else -> break od;
+        if :: i < NODES -> grant(i); continued = i + 1 :: else fi
+     :: else
+     fi;
+#ifndef M_STORED_ANSWER_FORGETS_SLOT
+     node[n_].continued = continued;                                        /* R4: part of the stored answer */
+#endif
+     if :: newCode != retry_in_place -> close_row(t) :: else fi;
+     end_run()
+  :: opened && !(RUNS_HERE(n_) && !SETTLE_SEES_CANCEL) && IS_REPEAT(n_) ->
+     /* R4: repeated, the stored answer again: the row's code, the continuation, and what is still owed */
+     i = node[n_].continued;
+     if :: i > 0 && node[i - 1].state == running && node[i - 1].row == t && row[t].lease == LEASE ->
+           newGrants = BIT(i - 1)
+        :: else
+     fi;
+     if
+     :: node[n_].state == retrying && node[n_].row == t -> newCode = retry_in_place
+     :: !(node[n_].state == retrying && node[n_].row == t) && row[t].state == no_row -> newCode = row_empty
+     :: !(node[n_].state == retrying && node[n_].row == t) && row[t].state == ended -> newCode = only_failed
+     :: else -> newCode = work_left
+     fi;
+     scan_owed()
+  :: else -> newRefused = 1                                                 /* superseded, final, cancelled, behind or no_run */
+  fi
+}
+
+/* The answer reaches the worker. */
+inline learn() {
+  held = held | newGrants;
+  owes = owes | newOwes;
+  code = newCode;
+  refused = refused | newRefused;
+#ifdef CONFIRM
+  knowsWentBack = wentBack;
+#endif
+  k = 0;
+  do
+  :: k < NODES -> if :: HAS(newGrants, k) -> attemptOf[k] = node[k].attempt :: else fi; k++
+  :: else -> break
+  od
+}
+
+/* Ghost: which delivery an attempt was granted to. */
+#if defined(TAIL) || defined(M_LEASE_IS_TOKEN)
+byte grantedTo[NODES];
+#ifdef TAIL
+#define WHO (t * 16 + lease)
+#else
+#define WHO lease
+#endif
+inline remember_grants() {
+  k = 0;
+  do :: k < NODES -> if :: HAS(newGrants, k) -> grantedTo[k] = WHO :: else fi; k++ :: else -> break od
+}
+#else
+#define remember_grants() skip
+#endif
