@@ -12,6 +12,7 @@ interface WorkerArguments {
   readonly queue?: Queues
   readonly lease?: number
   readonly stalledInterval?: number
+  readonly shutdownTimeout?: number
 }
 
 /** `reprise worker <modules...>`: executes the flows and tasks that the modules export, until SIGTERM or SIGINT. */
@@ -34,6 +35,11 @@ export function workerCommand(): Command {
       'how often lost jobs are looked for (default: 5s)',
       parseDuration,
     )
+    .option(
+      '--shutdown-timeout <duration>',
+      'how long running handlers may go on after a signal (default: 10s)',
+      parseDuration,
+    )
     .action((modules: readonly string[], options: WorkerArguments, command: Command) =>
       startWorker(modules, options, readGlobalOptions(command)),
     )
@@ -41,7 +47,7 @@ export function workerCommand(): Command {
 
 async function startWorker(
   modules: readonly string[],
-  { queue, lease, stalledInterval }: WorkerArguments,
+  { queue, lease, stalledInterval, shutdownTimeout }: WorkerArguments,
   { redis, namespace }: GlobalOptions,
 ): Promise<void> {
   const { flows, tasks } = await loadModules(modules)
@@ -53,9 +59,10 @@ async function startWorker(
     tasks,
     logger,
     closeOn: ['SIGTERM', 'SIGINT'],
-    ...(queue && { queues: queue }),
-    ...(lease === undefined ? {} : { leaseDuration: lease }),
-    ...(stalledInterval === undefined ? {} : { stalledInterval }),
+    queues: queue,
+    leaseDuration: lease,
+    stalledInterval,
+    shutdownTimeout,
   })
   await worker.ready()
   logger.info(

@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { startWatchdog, type Watchdog } from '../redis/watchdog.ts'
 
-const STOP_GRACE_MS = 15_000
+const STOP_GRACE_MS = 5_000
 const REMEMBERED_LINES = 5
 
-/** Ends the process ($1), and after ten seconds kills it. */
+/** Ends the process ($1), and after five seconds kills it. */
 const CLEAN_UP = `
 kill -TERM "$1"
 tries=0
-while kill -0 "$1" && [ "$tries" -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done
+while kill -0 "$1" && [ "$tries" -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done
 kill -KILL "$1"
 `
 

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { extname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { RepriseError } from '../../core/errors.ts'
 import { Producer } from '../../producer/producer.ts'
+import type { RunHandle } from '../../producer/run-handle.ts'
 import { machineWithRedis } from '../machine-with-redis.ts'
 import { provisionRedis } from '../redis/provision-redis.ts'
 import { summarise } from '../summary.ts'
@@ -25,6 +27,8 @@ export interface DemoOptions extends DemoSettings {
 }
 
 const WORKERS = 2
+const OPENING_TIMEOUT_MS = 20_000
+const POLL_MS = 50
 
 const readyLine = z.object({ msg: z.literal('worker is ready') })
 
@@ -45,15 +49,35 @@ export async function runDemo(
   const url = await startRedis(options, owned)
   const { input, notes } = await prepare(options, owned)
   notes.forEach(printNote)
-  await startWorkers(module, url, options.namespace, owned)
+  const workers = await startWorkers(module, url, options.namespace, owned)
   const client = new Producer({ redis: url, namespace: options.namespace })
   const producer = owned.own(client, () => client.close())
   const run = await producer.enqueue({ flow }, input)
   printNote({ what: 'Run', text: `${run.id} of ${flow}\n` })
+  const workerEnd = Promise.race(workers.map((worker) => worker.failed))
+  await Promise.race([showToEnd(run, terminal), workerEnd])
+}
+
+async function showToEnd(run: RunHandle, terminal: Terminal): Promise<void> {
+  await waitForOpening(run)
   await follow(run, terminal)
   const snapshot = await run.read()
   if (snapshot) console.log(`\n${summaryText(summarise(snapshot), terminal.colors)}`)
   console.log(`  Result  ${JSON.stringify(await run.result())}`)
+}
+
+/** Two idle workers take a job at once: if they do not, something is wrong. */
+async function waitForOpening(run: RunHandle): Promise<void> {
+  const deadline = Date.now() + OPENING_TIMEOUT_MS
+  while ((await run.read()) === null) {
+    if (Date.now() > deadline) {
+      throw new RepriseError(
+        'timeout',
+        `the workers have not begun run ${run.id} within ${OPENING_TIMEOUT_MS / 1_000} s`,
+      )
+    }
+    await sleep(POLL_MS)
+  }
 }
 
 async function startRedis({ install, givenRedis }: DemoOptions, owned: Owned): Promise<string> {
@@ -72,18 +96,19 @@ async function startWorkers(
   url: string,
   namespace: string,
   owned: Owned,
-): Promise<void> {
+): Promise<readonly ChildProgram[]> {
   const main = fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url))
-  const args = ['--namespace', namespace, 'worker', module]
+  const args = ['--namespace', namespace, 'worker', module, '--shutdown-timeout', '1s']
   const workers = Array.from({ length: WORKERS }, (_, index) => {
     const worker = new ChildProgram(`worker ${index + 1}`, main, args, { REDIS_URL: url })
     return owned.own(worker, () => worker.stop())
   })
+  const pids = workers.map(({ pid }) => `pid ${pid}`).join(', ')
+  printNote({ what: 'Workers', text: `${WORKERS} processes (${pids})` })
   await Promise.all(
     workers.map((worker) => worker.waitForLine((line) => readyLine.safeParse(line).data ?? null)),
   )
-  const pids = workers.map(({ pid }) => `pid ${pid}`).join(', ')
-  printNote({ what: 'Workers', text: `${WORKERS} processes (${pids})` })
+  return workers
 }
 
 function printNote({ what, text }: Note): void {

@@ -62,7 +62,8 @@ async function prepareService(
   const service = owned.own(program, () => program.stop())
   const { port } = await service.waitForLine((line) => portLine.safeParse(line).data ?? null)
   const url = `http://127.0.0.1:${port}`
-  const mood = failures === 0 ? 'is up' : `answers 503 to the first ${failures} requests`
+  const first = failures === 1 ? 'the first request' : `the first ${failures} requests`
+  const mood = failures === 0 ? 'is up' : `answers 503 to ${first}`
   return {
     input: { url, expensiveMs },
     notes: [{ what: 'Service', text: `${url} (pid ${service.pid}) ${mood}` }],

@@ -14,7 +14,7 @@ export async function openingHint(run: RunHandle, queue = 'default'): Promise<st
     case 'waiting':
       return `run ${run.id} waits: no worker that serves the queue ${queue} knows its flow yet`
     case 'queued':
-      return `run ${run.id} is queued: no worker has taken it from the queue ${queue} yet`
+      return `run ${run.id} is queued: no worker has taken it yet (queue ${queue})`
     default:
       return null
   }
