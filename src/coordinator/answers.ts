@@ -61,6 +61,8 @@ export type ClaimAnswer =
       readonly values: readonly StoredValue[]
       /** When the run was opened, epoch ms by Redis' clock. */
       readonly openedAt: number
+      /** The queue and priority of the run's flow job; null for the default. */
+      readonly place: Place | null
     }
   | { readonly status: 'nothing'; readonly toAdd: readonly TicketToAdd[] }
   | {
@@ -83,6 +85,9 @@ export type SettleAnswer =
       readonly runEnd: 'succeeded' | 'failed' | ''
       readonly waitMs: number
       readonly lastLogLine: string
+      /** Nodes that go on in this delivery. */
+      readonly grants: readonly Grant[]
+      readonly values: readonly StoredValue[]
     }
   | { readonly status: 'refused'; readonly reason: SettleRefusal }
 
@@ -109,6 +114,7 @@ export function readClaimAnswer(raw: RawAnswer): ClaimAnswer {
         input: text(raw, 7),
         values: readValues(raw[8]),
         openedAt: Number(raw[9]),
+        place: readPlace(text(raw, 10)),
       }
     case 'nothing':
       return { status: 'nothing', toAdd: readTickets(text(raw, 1)) }
@@ -122,7 +128,7 @@ export function readClaimAnswer(raw: RawAnswer): ClaimAnswer {
 }
 
 /** Reads the answer to `settle`. */
-export function readSettleAnswer(raw: RawAnswer): SettleAnswer {
+export function readSettleAnswer(raw: RawAnswer, openedAt: number): SettleAnswer {
   switch (text(raw, 0)) {
     case 'settled':
       return {
@@ -132,12 +138,23 @@ export function readSettleAnswer(raw: RawAnswer): SettleAnswer {
         runEnd: text(raw, 3) as 'succeeded' | 'failed' | '',
         waitMs: Number(raw[4]),
         lastLogLine: text(raw, 5),
+        grants: readGrants(text(raw, 6), openedAt),
+        values: readValues(raw[7]),
       }
     case 'refused':
       return { status: 'refused', reason: text(raw, 1) as SettleRefusal }
     default:
       throw unexpected(raw)
   }
+}
+
+/** Reads the answer to `readValues`. */
+export function readValuesAnswer(raw: RawAnswer): {
+  readonly values: readonly StoredValue[]
+  readonly input: string
+} {
+  if (raw[0] !== 'values') throw unexpected(raw)
+  return { values: readValues(raw[1]), input: text(raw, 2) }
 }
 
 /** Reads the answer to `refuse`. */
@@ -199,7 +216,8 @@ function readTickets(list: string): TicketToAdd[] {
   })
 }
 
-function readPlace(place: string): Place | null {
+/** Reads a place as rows and runs store it; null for ''. */
+export function readPlace(place: string): Place | null {
   const at = place.lastIndexOf('@')
   if (at < 0) return null
   return { queue: place.slice(0, at), priority: Number(place.slice(at + 1)) }

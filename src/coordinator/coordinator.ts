@@ -1,3 +1,4 @@
+import { RepriseError } from '../core/errors.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import {
   type ClaimAnswer,
@@ -5,14 +6,18 @@ import {
   type Place,
   type RefuseAnswer,
   readClaimAnswer,
+  readPlace,
   readRefuseAnswer,
   readSettleAnswer,
+  readValuesAnswer,
   type SettleAnswer,
+  type StoredValue,
 } from './answers.ts'
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
+import { readGraph } from './run-snapshot.ts'
 
 /** One activation of a ticket's job by one worker. */
 export interface Delivery {
@@ -26,6 +31,14 @@ export interface Delivery {
   readonly lock: string
   /** `<stalled count>.<attemptsMade>` of the job. */
   readonly seen: string
+}
+
+/** What a delivery may start. */
+export interface Slots {
+  /** So many handlers. */
+  readonly free: number
+  /** It holds the process' one place for nodes that were lost twice (R6). */
+  readonly isolated: boolean
 }
 
 /** How long runs are kept after their end, in ms. */
@@ -60,7 +73,22 @@ export interface Root {
   /** True if it may run in the flow job's own delivery: same queue, same priority, no delay. */
   readonly home: boolean
   readonly delayMs: number
+  /** The node's place in its graph (see `CompiledGraph.places`). */
+  readonly place: number
 }
+
+/** What a settle may grant to go on in the same delivery (R5, R24). */
+export interface GoOn {
+  /** Nodes of this place may stay; -1: none may. */
+  readonly place: number
+  /** At most so many nodes share a ticket. */
+  readonly grain: number
+  /** At most so many are granted at once. */
+  readonly slots: number
+}
+
+/** Nothing goes on: ready nodes get tickets of their own. */
+export const STOP: GoOn = { place: -1, grain: 1, slots: 0 }
 
 /** What `open` creates a run from. */
 export interface NewRun {
@@ -68,10 +96,16 @@ export interface NewRun {
   readonly fresh: boolean
   readonly graph: CompiledGraph
   readonly roots: readonly Root[]
+  /** At most so many roots share a ticket. */
+  readonly grain: number
   /** The parsed input, JSON. */
   readonly input: string
   /** The envelope's options, JSON, or ''. */
   readonly options: string
+  /** The queue and priority of the flow job; null for the default. */
+  readonly place: Place | null
+  /** Crash limits from policies that were given at enqueue, by node index. */
+  readonly maxCrashes: ReadonlyMap<number, number>
   /** `<queue>|<job id>` if the flow job's id is not the run's, else ''. */
   readonly job: string
 }
@@ -93,19 +127,24 @@ export class Coordinator {
   }
 
   /** Creates the run iff it is unknown and claims its first root, else claims ticket 0 (lua/open.lua). */
-  async open(delivery: Delivery, slots: number, run: NewRun): Promise<ClaimAnswer> {
+  async open(delivery: Delivery, slots: Slots, run: NewRun): Promise<ClaimAnswer> {
     const { graph } = run
-    const roots = run.roots.map((root) => `${root.index}.${root.home ? 1 : 0}.${root.delayMs}`)
+    const roots = run.roots.map(
+      (root) => `${root.index}.${root.home ? 1 : 0}.${root.delayMs}.${root.place}`,
+    )
     const args = [
       ...this.#claimArguments(delivery, slots),
       run.fresh ? '1' : '0',
       graph.hash,
       graph.graph.nodes.length,
       roots.join(','),
+      run.grain,
       run.input,
       run.options,
       graph.graph.flow,
+      formatPlace(run.place),
       run.job,
+      [...run.maxCrashes].map(([index, limit]) => `${index}.${limit}`).join(','),
     ]
     const answer = readClaimAnswer(await this.#batch.run('open', args))
     if (answer.status !== 'refused' || answer.reason !== 'no_graph') return answer
@@ -114,7 +153,7 @@ export class Coordinator {
   }
 
   /** Grants attempts of the ticket's nodes to the delivery (lua/claim.lua). */
-  async claim(delivery: Delivery, slots: number): Promise<ClaimAnswer> {
+  async claim(delivery: Delivery, slots: Slots): Promise<ClaimAnswer> {
     const args = [
       delivery.runId,
       delivery.ticket,
@@ -130,6 +169,8 @@ export class Coordinator {
     attempt: number,
     dependants: string,
     outcome: Outcome,
+    goOn: GoOn = STOP,
+    openedAt = 0,
   ): Promise<SettleAnswer> {
     const payload = outcome.kind === 'succeeded' ? outcome.result : outcome.log
     const args = [
@@ -142,8 +183,9 @@ export class Coordinator {
       outcome.kind,
       payload,
       detailOf(outcome, dependants),
+      `${goOn.place}.${goOn.grain}.${goOn.slots}`,
     ]
-    return readSettleAnswer(await this.#batch.run('settle', args))
+    return readSettleAnswer(await this.#batch.run('settle', args), openedAt)
   }
 
   /** Records a run that failed before anything ran (lua/refuse.lua). */
@@ -163,6 +205,15 @@ export class Coordinator {
     return readRefuseAnswer(await this.#batch.run('refuse', args))
   }
 
+  /** What a node's input is made of, for a worker that lacks some of it (lua/read-values.lua). */
+  async readValues(
+    runId: string,
+    graph: string,
+    index: number,
+  ): Promise<{ readonly values: readonly StoredValue[]; readonly input: string }> {
+    return readValuesAnswer(await this.#batch.run('readValues', [runId, graph, index]))
+  }
+
   /** The results of nodes that were too large to come with the claim (R25), in pages of 1,000. */
   async readResults(runId: string, indices: readonly number[]): Promise<Map<number, string>> {
     const results = new Map<number, string>()
@@ -177,20 +228,35 @@ export class Coordinator {
     return results
   }
 
+  /** A stored graph, by its content hash. */
+  readGraph(hash: string): Promise<CompiledGraph> {
+    return readGraph(this.#redis, this.keys, hash)
+  }
+
+  /** The graph's hash and the place of a run. */
+  async readRunFacts(
+    runId: string,
+  ): Promise<{ readonly graph: string; readonly place: Place | null }> {
+    const [graph, place] = await this.#redis.hmget(this.keys.run(runId), 'g', 'p')
+    if (!graph) throw new RepriseError('internal', `the run ${runId} has no graph`)
+    return { graph, place: readPlace(place ?? '') }
+  }
+
   /** The ended attempts of a node, oldest first. `openedAt`: when the run was opened, epoch ms. */
   async readNodeLog(runId: string, index: number, openedAt: number): Promise<LoggedAttempt[]> {
     const log = await this.#redis.hget(this.keys.log(runId), String(index))
     return readLog(log ?? '', openedAt)
   }
 
-  #claimArguments(delivery: Delivery, slots: number): (string | number)[] {
+  #claimArguments(delivery: Delivery, slots: Slots): (string | number)[] {
     return [
       delivery.runId,
       delivery.lease,
       delivery.token,
       delivery.lock,
       delivery.seen,
-      slots,
+      slots.free,
+      slots.isolated ? '1' : '0',
       this.#settings.maxCrashes,
       this.#retention,
     ]

@@ -17,6 +17,7 @@ export const FRAGMENTS = [
   'open',
   'refuse',
   'settle',
+  'read-values',
   'moves',
 ] as const
 

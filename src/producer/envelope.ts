@@ -67,6 +67,8 @@ export interface TicketData {
   /** For people who look at the queue in a dashboard. */
   readonly flow: string
   readonly node: string
+  /** How many nodes the ticket held when it was made: a hint for how many handlers to reserve. */
+  readonly size: number
 }
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Grant } from '../coordinator/answers.ts'
+import type { Grant, Place } from '../coordinator/answers.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import { failureOfEntry, type LoggedAttempt } from '../coordinator/run-record.ts'
 import { SerializationError } from '../core/errors.ts'
@@ -46,6 +46,8 @@ export interface Attempt {
   readonly options: RunOptions
   readonly values: RunValues
   readonly openedAt: number
+  /** Where nodes run that name no place of their own. */
+  readonly runPlace: Place
   /** When the grant arrived here, by this process' monotonic clock. */
   readonly receivedAt: number
   readonly abort: AttemptAbort
@@ -59,7 +61,7 @@ export async function executeAttempt(
   const { node, graph } = attempt
   const flowNode = around.handlers.node(graph.graph.flow, node)
   if (!flowNode) return noHandler(node, around.settings.unknownTaskTimeoutMs)
-  const input = attempt.values.resolve(node.input) ?? null
+  const input = (await attempt.values.inputOf(attempt.grant.index, node.input)) ?? null
   const parsed = await parse(flowNode.task.input, input)
   if (!parsed.success) return invalidInput(node, parsed.error)
   const policy = policyFor(around.settings, attempt, flowNode)
@@ -134,7 +136,7 @@ async function failed(
   if (thrown instanceof SerializationError && !aborted)
     return stopped(kind, error, 'not_serializable')
   const { runId, node, graph, grant } = attempt
-  const { queue, priority } = placeOf(graph, grant.index)
+  const { queue, priority } = placeOf(graph, grant.index, attempt.runPlace)
   const decision = await decideRetry({
     policy,
     failure: {

@@ -6,8 +6,9 @@ export interface DeliveredJob {
   readonly id: string
   readonly queue: string
   readonly token: string
+  readonly priority: number
   readonly data: unknown
-  /** `<stalled count>.<attemptsMade>`. */
+  /** `<stalled count>.<failed attempts>`: tells a redelivery from a retry by hand. */
   readonly seen: string
   /** True if the job has no failed attempt and no lost lease behind it. */
   readonly isFirstDelivery: boolean
@@ -20,6 +21,13 @@ export interface DeliveredJob {
   setProgress(progress: object): Promise<void>
 }
 
+// BullMQ's `retry` can reset the count of failed attempts; the stack traces stay, and show that there was one.
+const RESET_MARK = 1_000_000_000
+
+function failuresSeen({ attemptsMade, stacktrace }: Job): number {
+  return attemptsMade === 0 ? RESET_MARK * (stacktrace?.length ?? 0) : attemptsMade
+}
+
 /** Reads a BullMQ job. */
 export function deliveredJob(job: Job, token: string, shard: number): DeliveredJob {
   const id = job.id ?? ''
@@ -28,8 +36,9 @@ export function deliveredJob(job: Job, token: string, shard: number): DeliveredJ
     id,
     queue: job.queueName,
     token,
+    priority: job.priority,
     data: job.data,
-    seen: `${job.stalledCounter}.${job.attemptsMade}`,
+    seen: `${job.stalledCounter}.${failuresSeen(job)}`,
     isFirstDelivery: isFresh && job.stalledCounter === 0,
     isFresh,
     runId: isRunId(id) ? id : foreignRunId(shard, job.queueName, id, job.timestamp),

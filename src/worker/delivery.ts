@@ -1,30 +1,22 @@
-import type {
-  ClaimAnswer,
-  ClaimRefusal,
-  Grant,
-  SettleAnswer,
-  TicketToAdd,
-} from '../coordinator/answers.ts'
-import type { Coordinator, Delivery } from '../coordinator/coordinator.ts'
+import type { ClaimAnswer, ClaimRefusal, Place, TicketToAdd } from '../coordinator/answers.ts'
+import type { Coordinator, Delivery, Slots } from '../coordinator/coordinator.ts'
 import { readLogLine } from '../coordinator/run-record.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Hooks } from '../core/hooks.ts'
 import type { Logger } from '../core/logger.ts'
-import type { CompiledGraph } from '../flow/compile.ts'
-import { readTicketData } from '../producer/envelope.ts'
+import { readTicketData, type TicketData } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
-import { AttemptAbort, type RunningAttempts } from './aborts.ts'
-import { executeAttempt } from './attempt.ts'
-import type { AttemptEnd } from './attempt-end.ts'
+import type { RunningAttempts } from './aborts.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliveryEnd } from './delivery-end.ts'
-import type { Graphs } from './graphs.ts'
+import type { Graphs, KnownGraph } from './graphs.ts'
 import type { Handlers } from './handlers.ts'
 import { openRun } from './open-run.ts'
 import type { WorkerSettings } from './options.ts'
-import { parseRunOptions } from './run-options.ts'
-import { addTickets } from './tickets.ts'
-import { RunValues } from './values.ts'
+import type { Permits } from './permits.ts'
+import { type RowEnd, RowRun } from './row-run.ts'
+import type { TaskDurations } from './task-durations.ts'
+import { addTickets, DEFAULT_PLACE } from './tickets.ts'
 
 /** What all deliveries of a worker share. */
 export interface DeliverySurroundings {
@@ -34,10 +26,15 @@ export interface DeliverySurroundings {
   readonly queues: Queues
   readonly settings: WorkerSettings
   readonly running: RunningAttempts
+  readonly durations: TaskDurations
+  /** One permit: a process runs at most one node at a time that was lost twice (R6). */
+  readonly isolation: Permits
   readonly logger: Logger
   readonly hooks: Hooks
   /** A new lease: unique over all processes and deliveries. */
   newLease(): string
+  /** True from the moment the worker closes: nothing new is started. */
+  isClosing(): boolean
 }
 
 const HAND_BACK_MS = 1_000
@@ -45,11 +42,12 @@ const HAND_BACK_MS = 1_000
 /**
  * One delivery of a job: claims its ticket, executes what was granted, settles it, adds the tickets that it owes, and
  * says how the job ends. Whatever goes wrong on the way to Redis hands the job back: what was granted is then found by
- * the next claim.
+ * the next claim. `permits`: the handlers that this process may run at once in the job's queue.
  */
 export async function deliver(
   around: DeliverySurroundings,
   job: DeliveredJob,
+  permits: Permits,
 ): Promise<DeliveryEnd> {
   const ticket = readTicketData(job.data)
   const delivery: Delivery = {
@@ -61,7 +59,7 @@ export async function deliver(
     seen: job.seen,
   }
   try {
-    return await new DeliveryRun(around, job, delivery).run(ticket !== null)
+    return await new DeliveryRun(around, job, delivery, permits).run(ticket)
   } catch (error) {
     around.logger.warn(
       { runId: delivery.runId, ticket: delivery.ticket, queue: job.queue, error: messageOf(error) },
@@ -73,158 +71,142 @@ export async function deliver(
 
 type Granted = Extract<ClaimAnswer, { status: 'granted' }>
 
+/** The life of one delivery: it holds handler permits, and the isolation permit if one of its nodes needs it. */
 class DeliveryRun {
   readonly #around: DeliverySurroundings
   readonly #job: DeliveredJob
   readonly #delivery: Delivery
-  readonly #claimSentAt = performance.now()
+  readonly #permits: Permits
+  #held = 0
+  #isolated: boolean = false
+  #claimSentAt = 0
 
-  constructor(around: DeliverySurroundings, job: DeliveredJob, delivery: Delivery) {
+  constructor(
+    around: DeliverySurroundings,
+    job: DeliveredJob,
+    delivery: Delivery,
+    permits: Permits,
+  ) {
     this.#around = around
     this.#job = job
     this.#delivery = delivery
+    this.#permits = permits
   }
 
-  async run(isTicket: boolean): Promise<DeliveryEnd> {
-    const { coordinator } = this.#around
-    if (isTicket) return this.#goOn(await coordinator.claim(this.#delivery, 1))
-    if (!this.#job.isFirstDelivery) {
-      const claim = await coordinator.claim(this.#delivery, 1)
-      const isOpen = claim.status !== 'refused' || !['no_run', 'run_refused'].includes(claim.reason)
-      if (isOpen) return this.#goOn(claim)
+  async run(ticket: TicketData | null): Promise<DeliveryEnd> {
+    await this.#permits.acquire()
+    this.#held = 1 + this.#permits.tryTake((ticket?.size ?? 1) - 1)
+    try {
+      for (let claim = await this.#firstClaim(ticket); ; claim = await this.#claim()) {
+        const end = 'status' in claim ? await this.#serve(claim) : claim
+        if (end) return end
+        if (this.#around.isClosing()) return { kind: 'later', waitMs: 0, why: 'the worker closes' }
+      }
+    } finally {
+      this.#permits.release(this.#held)
+      if (this.#isolated) this.#around.isolation.release()
     }
-    const opening = await openRun(
-      {
-        coordinator,
-        handlers: this.#around.handlers,
-        unknownTaskTimeoutMs: this.#around.settings.unknownTaskTimeoutMs,
-      },
-      this.#job,
-      this.#delivery,
-    )
-    if ('end' in opening) return opening.end
-    this.#announceOpening(opening.graph)
-    return this.#goOn(opening.claim, opening.graph)
   }
 
-  async #goOn(claim: ClaimAnswer, openedWith?: CompiledGraph): Promise<DeliveryEnd> {
-    const { graphs } = this.#around
-    const { runId } = this.#delivery
+  #claim(): Promise<ClaimAnswer> {
+    this.#claimSentAt = performance.now()
+    return this.#around.coordinator.claim(this.#delivery, this.#slots())
+  }
+
+  #slots(): Slots {
+    return { free: this.#held, isolated: this.#isolated }
+  }
+
+  async #firstClaim(ticket: TicketData | null): Promise<ClaimAnswer | DeliveryEnd> {
+    if (ticket) return await this.#claim()
+    if (!this.#job.isFirstDelivery) {
+      const claim = await this.#claim()
+      const isUnknown =
+        claim.status === 'refused' && (claim.reason === 'no_run' || claim.reason === 'run_refused')
+      if (!isUnknown) return claim
+    }
+    this.#claimSentAt = performance.now()
+    return await openRun(this.#around, this.#job, this.#delivery, this.#slots())
+  }
+
+  /** Does what a claim allows. Returns how the delivery ends, or null to claim again: ready nodes are left. */
+  async #serve(claim: ClaimAnswer): Promise<DeliveryEnd | null> {
     switch (claim.status) {
       case 'refused':
         return refusedEnd(claim.reason)
       case 'nothing':
-        if (claim.toAdd.length > 0) {
-          await this.#addTickets(openedWith ?? (await graphs.ofRun(runId)), claim.toAdd)
-        }
+        await this.#addOwed(claim.toAdd)
         return { kind: 'completed' }
       case 'ended':
-        if (claim.toAdd.length > 0) await this.#addTickets(await graphs.ofRun(runId), claim.toAdd)
+        await this.#addOwed(claim.toAdd)
         return { kind: 'failed', message: messageOfLogLine(claim.lastLogLine) }
       case 'granted':
-        return await this.#execute(claim, await graphs.get(claim.graph))
+        return await this.#execute(claim, await this.#around.graphs.get(claim.graph))
     }
   }
 
-  async #execute(claim: Granted, graph: CompiledGraph): Promise<DeliveryEnd> {
-    const owed = this.#addTickets(graph, claim.toAdd)
-    const [grant] = claim.grants
-    if (!grant) {
+  async #addOwed(toAdd: readonly TicketToAdd[]): Promise<void> {
+    if (toAdd.length === 0) return
+    const { graph, place } = await this.#around.graphs.ofRun(this.#delivery.runId)
+    await this.#addTickets(graph, place, toAdd)
+  }
+
+  #addTickets(
+    graph: KnownGraph,
+    place: Place | null,
+    toAdd: readonly TicketToAdd[],
+  ): Promise<void> {
+    const { queues } = this.#around
+    return addTickets(queues, this.#delivery.runId, graph.graph, place ?? DEFAULT_PLACE, toAdd)
+  }
+
+  async #execute(claim: Granted, graph: KnownGraph): Promise<DeliveryEnd | null> {
+    const owed = this.#addTickets(graph, claim.place, claim.toAdd)
+    if (claim.grants.length === 0) {
       await owed
-      return { kind: 'later', waitMs: claim.earlyMs, why: 'not due yet' }
+      return await this.#withoutGrants(claim)
     }
-    const [end] = await Promise.all([this.#attempt(claim, graph, grant), owed])
-    return end
+    this.#keepPermits(claim.grants.length)
+    const row = new RowRun(this.#around, this.#job, this.#delivery, this.#permits, graph, claim)
+    this.#held = 0
+    const isLate = performance.now() - this.#claimSentAt >= this.#around.settings.leaseMs
+    const [left] = await Promise.all([row.run(claim.grants, isLate), owed])
+    this.#held = 1
+    return rowEnd(left)
   }
 
-  async #attempt(claim: Granted, graph: CompiledGraph, grant: Grant): Promise<DeliveryEnd> {
-    const node = graph.graph.nodes[grant.index]
-    if (node?.kind !== 'task')
-      throw new Error(`node ${grant.index} of the graph ${graph.hash} has no task`)
-    const { runId } = this.#delivery
-    const { coordinator, hooks, running, settings } = this.#around
-    const receivedAt = performance.now()
-    if (receivedAt - this.#claimSentAt >= settings.leaseMs) {
-      throw new Error('the answer to the claim took longer than the lease')
-    }
-    const values = await RunValues.of(coordinator, runId, graph, claim)
-    const abort = new AttemptAbort()
-    const info = {
-      runId,
-      flow: graph.graph.flow,
-      node: node.key,
-      task: node.task,
-      attempt: grant.attempt,
-      queue: this.#job.queue,
-    }
-    running.add(this.#job.id, abort)
-    hooks.onAttemptStarted?.(info)
-    let end: AttemptEnd
-    try {
-      end = await executeAttempt(this.#around, {
-        runId,
-        graph,
-        node,
-        grant,
-        options: parseRunOptions(claim.options),
-        values,
-        openedAt: claim.openedAt,
-        receivedAt,
-        abort,
-      })
-    } finally {
-      running.remove(this.#job.id, abort)
-    }
-    if (!end) return { kind: 'lost' }
-    const dependants = graph.dependants[grant.index] ?? ''
-    const answer = await coordinator.settle(
-      this.#delivery,
-      grant.index,
-      grant.attempt,
-      dependants,
-      end.outcome,
-    )
-    if (answer.status === 'refused') {
-      hooks.onRefused?.({ ...info, answer: answer.reason })
-      throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
-    }
-    const durationMs = performance.now() - receivedAt
-    hooks.onAttemptEnded?.({ ...info, durationMs, failure: end.failure, decision: end.decision })
-    if (answer.runEnd) hooks.onRunEnded?.({ runId, flow: info.flow, state: answer.runEnd })
-    await this.#addTickets(graph, answer.toAdd)
-    return settledEnd(answer, end)
+  async #withoutGrants({ rowLeft, earlyMs }: Granted): Promise<DeliveryEnd | null> {
+    if (rowLeft === 'empty') return { kind: 'completed' }
+    if (earlyMs > 0) return { kind: 'later', waitMs: earlyMs, why: 'not due yet' }
+    // A node that was lost twice waits here for its turn: handing the job back instead would starve its run.
+    this.#keepPermits(0)
+    await this.#around.isolation.acquire()
+    this.#isolated = true
+    await this.#permits.acquire()
+    this.#held = 1
+    return null
   }
 
-  async #addTickets(graph: CompiledGraph, tickets: readonly TicketToAdd[]): Promise<void> {
-    if (tickets.length > 0) {
-      await addTickets(this.#around.queues, this.#delivery.runId, graph, tickets)
-    }
-  }
-
-  #announceOpening(graph: CompiledGraph): void {
-    const { runId } = this.#delivery
-    const { logger, hooks } = this.#around
-    const { flow } = graph.graph
-    logger.debug({ runId, flow, queue: this.#job.queue, jobId: this.#job.id }, 'run opened')
-    hooks.onRunOpened?.({ runId, flow })
+  #keepPermits(count: number): void {
+    if (this.#held > count) this.#permits.release(this.#held - count)
+    this.#held = Math.min(this.#held, count)
   }
 }
 
-function settledEnd(
-  { rowLeft, waitMs, lastLogLine }: Extract<SettleAnswer, { status: 'settled' }>,
-  end: NonNullable<AttemptEnd>,
-): DeliveryEnd {
-  switch (rowLeft) {
+function rowEnd(left: RowEnd): DeliveryEnd | null {
+  switch (left.kind) {
     case 'empty':
       return { kind: 'completed' }
     case 'failed':
-      return { kind: 'failed', message: messageOfLogLine(lastLogLine) }
-    case 'delayed':
-      return end.failure
-        ? { kind: 'retrying', waitMs, message: end.failure.error.message }
-        : { kind: 'later', waitMs, why: 'no handler yet' }
+      return { kind: 'failed', message: messageOfLogLine(left.lastLogLine) }
+    case 'retrying':
+      return left
+    case 'waiting':
+      return { kind: 'later', waitMs: left.waitMs, why: 'no handler yet' }
+    case 'lost':
+      return { kind: 'lost' }
     case 'more':
-      return { kind: 'later', waitMs: 0, why: 'handed back with a ready node' }
+      return null
   }
 }
 
@@ -251,6 +233,5 @@ function refusedEnd(reason: ClaimRefusal): DeliveryEnd {
 }
 
 function messageOfLogLine(line: string): string {
-  if (line === '') return 'failed'
-  return readLogLine(line, 0).error?.message ?? 'failed'
+  return (line === '' ? undefined : readLogLine(line, 0).error?.message) ?? 'failed'
 }

@@ -1,33 +1,53 @@
-import type { RedisConnection } from '../coordinator/connection.ts'
-import type { ShardKeys } from '../coordinator/keys.ts'
-import { readGraph } from '../coordinator/run-snapshot.ts'
-import { RepriseError } from '../core/errors.ts'
+import type { Place } from '../coordinator/answers.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import type { Handlers } from './handlers.ts'
+
+/** A graph, and what this process can do with it. */
+export interface KnownGraph {
+  readonly graph: CompiledGraph
+  /** True if this process knows every task of the graph: only then may it go on with nodes that became ready. */
+  readonly isComplete: boolean
+  /** Per node, the tasks of those that wait for it. */
+  readonly nextTasks: readonly (readonly string[])[]
+}
 
 /** Graphs by content hash: those of this process' flows, and those of other versions, read from Redis when needed. */
 export class Graphs {
-  readonly #redis: RedisConnection
-  readonly #keys: ShardKeys
-  readonly #known: Map<string, CompiledGraph>
+  readonly #coordinator: Coordinator
+  readonly #handlers: Handlers
+  readonly #known: Map<string, KnownGraph>
 
-  constructor(redis: RedisConnection, keys: ShardKeys, own: readonly CompiledGraph[]) {
-    this.#redis = redis
-    this.#keys = keys
-    this.#known = new Map(own.map((graph) => [graph.hash, graph]))
+  constructor(coordinator: Coordinator, handlers: Handlers) {
+    this.#coordinator = coordinator
+    this.#handlers = handlers
+    this.#known = new Map(handlers.graphs().map((graph) => [graph.hash, this.#learn(graph)]))
   }
 
-  async get(hash: string): Promise<CompiledGraph> {
+  async get(hash: string): Promise<KnownGraph> {
     const known = this.#known.get(hash)
     if (known) return known
-    const graph = await readGraph(this.#redis, this.#keys, hash)
+    const graph = this.#learn(await this.#coordinator.readGraph(hash))
     this.#known.set(hash, graph)
     return graph
   }
 
-  /** The graph of a run, for whoever knows only its id. */
-  async ofRun(runId: string): Promise<CompiledGraph> {
-    const hash = await this.#redis.hget(this.#keys.run(runId), 'g')
-    if (hash === null) throw new RepriseError('internal', `the run ${runId} has no graph`)
-    return await this.get(hash)
+  /** The graph and the place of a run, for whoever knows only its id. */
+  async ofRun(runId: string): Promise<{ graph: KnownGraph; place: Place | null }> {
+    const { graph, place } = await this.#coordinator.readRunFacts(runId)
+    return { graph: await this.get(graph), place }
+  }
+
+  #learn(graph: CompiledGraph): KnownGraph {
+    const { flow, nodes } = graph.graph
+    const nextTasks = nodes.map((): string[] => [])
+    for (const node of nodes) {
+      if (node.kind !== 'task') continue
+      for (const upstream of node.upstreams) nextTasks[upstream]?.push(node.task)
+    }
+    const isComplete = nodes.every(
+      (node) => node.kind !== 'task' || this.#handlers.node(flow, node) !== null,
+    )
+    return { graph, isComplete, nextTasks }
   }
 }

@@ -1,38 +1,46 @@
 import { z } from 'zod'
-import type { ClaimAnswer } from '../coordinator/answers.ts'
-import type { Coordinator, Delivery, Root } from '../coordinator/coordinator.ts'
+import type { ClaimAnswer, Place } from '../coordinator/answers.ts'
+import type { Coordinator, Delivery, Root, Slots } from '../coordinator/coordinator.ts'
 import { messageOf } from '../core/errors.ts'
 import type { StopReason } from '../core/failure.ts'
+import type { Hooks } from '../core/hooks.ts'
 import { toJsonText } from '../core/json.ts'
+import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
-import { type Envelope, readEnvelope } from '../producer/envelope.ts'
+import { type Envelope, type RunOptions, readEnvelope } from '../producer/envelope.ts'
+import { maxCrashesOf } from '../strategies/policy-limits.ts'
+import { toPolicy } from '../strategies/shorthand.ts'
 import { namedError } from './attempt-end.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliveryEnd } from './delivery-end.ts'
 import type { Handlers, KnownFlow } from './handlers.ts'
-import { placeOf } from './tickets.ts'
+import type { WorkerSettings } from './options.ts'
+import type { TaskDurations } from './task-durations.ts'
+import { DEFAULT_PLACE, placeOf } from './tickets.ts'
 
 /** What opening a run needs of its worker. */
 export interface OpenSurroundings {
   readonly coordinator: Coordinator
   readonly handlers: Handlers
-  readonly unknownTaskTimeoutMs: number
+  readonly durations: TaskDurations
+  readonly settings: WorkerSettings
+  readonly logger: Logger
+  readonly hooks: Hooks
 }
-
-/** A run was opened (or claimed again), or the job ends without one. */
-export type Opening =
-  | { readonly claim: ClaimAnswer; readonly graph: CompiledGraph }
-  | { readonly end: DeliveryEnd }
 
 const MIN_WAIT_MS = 1_000
 const MAX_WAIT_MS = 30_000
 
-/** Opens the run of a job that somebody enqueued, or says how the job ends (section 7 of the design). */
+/**
+ * Opens the run of a job that somebody enqueued, and claims its first nodes; or says how the job ends without a run
+ * (section 7 of the design).
+ */
 export async function openRun(
   around: OpenSurroundings,
   job: DeliveredJob,
   delivery: Delivery,
-): Promise<Opening> {
+  slots: Slots,
+): Promise<ClaimAnswer | DeliveryEnd> {
   const read = readEnvelope(job.data)
   if ('problem' in read) return refuse(around, job, delivery, '', 'invalid_input', read.problem)
   const { envelope } = read
@@ -44,15 +52,54 @@ export async function openRun(
     return refuse(around, job, delivery, flowName, 'invalid_input', input.problem)
   }
   const { graph } = flow
-  const claim = await around.coordinator.open(delivery, 1, {
+  const options = envelope.options ?? {}
+  const roots = rootsFor(graph, { queue: job.queue, priority: job.priority })
+  const claim = await around.coordinator.open(delivery, slots, {
     fresh: job.isFresh,
     graph,
-    roots: rootsFor(graph, job.queue),
+    roots,
+    grain: around.durations.grainFor(roots.map(({ index }) => taskOf(graph, index))),
     input: input.text,
-    options: envelope.options ? JSON.stringify(envelope.options) : '',
+    options: envelope.options ? JSON.stringify(options) : '',
+    place: placeOfRun(job),
+    maxCrashes: crashLimits(graph, options),
     job: job.id === delivery.runId ? '' : `${job.queue}|${job.id}`,
   })
-  return { claim, graph }
+  if (claim.status !== 'refused') announceOpening(around, job, delivery.runId, flowName)
+  return claim
+}
+
+function announceOpening(
+  { logger, hooks }: OpenSurroundings,
+  { queue, id }: DeliveredJob,
+  runId: string,
+  flow: string,
+): void {
+  logger.debug({ runId, flow, queue, jobId: id }, 'run opened')
+  hooks.onRunOpened?.({ runId, flow })
+}
+
+function taskOf(graph: CompiledGraph, index: number): string {
+  const node = graph.graph.nodes[index]
+  return node?.kind === 'task' ? node.task : ''
+}
+
+function placeOfRun({ queue, priority }: DeliveredJob): Place | null {
+  return queue === DEFAULT_PLACE.queue && priority === DEFAULT_PLACE.priority
+    ? null
+    : { queue, priority }
+}
+
+/** Crash limits that the enqueue's own policies set: scripts apply them, and they stand in no graph. */
+function crashLimits(graph: CompiledGraph, options: RunOptions): Map<number, number> {
+  const limits = new Map<number, number>()
+  if (options.retry === undefined && !options.nodes) return limits
+  graph.graph.nodes.forEach((node, index) => {
+    const retry = options.nodes?.[node.key]?.retry ?? options.retry
+    if (node.kind === 'task' && retry !== undefined)
+      limits.set(index, maxCrashesOf(toPolicy(retry)))
+  })
+  return limits
 }
 
 function flowNameOf(envelope: Envelope): string {
@@ -77,11 +124,13 @@ async function parseInput(
 }
 
 // A root may run in the flow job's own delivery if it would have to wait in the same queue anyway.
-function rootsFor(graph: CompiledGraph, queue: string): Root[] {
+function rootsFor(graph: CompiledGraph, runPlace: Place): Root[] {
   return graph.roots.map((index) => {
     const node = graph.graph.nodes[index]
     const delayMs = node?.kind === 'task' ? (node.delayMs ?? 0) : 0
-    return { index, delayMs, home: delayMs === 0 && placeOf(graph, index).queue === queue }
+    const { queue, priority } = placeOf(graph, index, runPlace)
+    const isAtHome = queue === runPlace.queue && priority === runPlace.priority
+    return { index, delayMs, home: delayMs === 0 && isAtHome, place: graph.places[index] ?? 0 }
   })
 }
 
@@ -91,16 +140,16 @@ async function waitForHandler(
   job: DeliveredJob,
   delivery: Delivery,
   flowName: string,
-): Promise<Opening> {
+): Promise<DeliveryEnd> {
   const now = Date.now()
   const since = waitingSince(job.progress)
   if (since === null)
     await job.setProgress({ waitingFor: 'no_handler', name: flowName, since: now })
   const waitedMs = since === null ? 0 : now - since
-  const limitMs = around.unknownTaskTimeoutMs
+  const limitMs = around.settings.unknownTaskTimeoutMs
   if (waitedMs < limitMs) {
     const waitMs = Math.min(Math.max(waitedMs, MIN_WAIT_MS), MAX_WAIT_MS, limitMs - waitedMs)
-    return { end: { kind: 'later', waitMs, why: `no worker knows ${flowName} yet` } }
+    return { kind: 'later', waitMs, why: `no worker knows ${flowName} yet` }
   }
   const known = around.handlers.flowNames().join(', ') || 'none'
   const problem = `no worker that serves the queue ${job.queue} knows ${flowName}, for ${limitMs} ms; this one knows the flows: ${known}`
@@ -119,15 +168,15 @@ async function refuse(
   flow: string,
   reason: StopReason,
   problem: string,
-): Promise<Opening> {
+): Promise<DeliveryEnd> {
   const name = reason === 'no_handler' ? 'NoHandler' : 'InvalidInput'
   const answer = await around.coordinator.refuse(delivery, {
     reason: JSON.stringify({ reason, error: namedError(name, problem) }),
     flow,
     job: job.id === delivery.runId ? '' : `${job.queue}|${job.id}`,
   })
-  if (answer.status === 'ok') return { end: { kind: 'failed', message: problem } }
+  if (answer.status === 'ok') return { kind: 'failed', message: problem }
   return answer.reason === 'lease'
-    ? { end: { kind: 'lost' } }
-    : { end: { kind: 'later', waitMs: MIN_WAIT_MS, why: 'the run was opened by another delivery' } }
+    ? { kind: 'lost' }
+    : { kind: 'later', waitMs: MIN_WAIT_MS, why: 'the run was opened by another delivery' }
 }

@@ -1,16 +1,18 @@
-import type { TicketToAdd } from '../coordinator/answers.ts'
+import type { Place, TicketToAdd } from '../coordinator/answers.ts'
 import { ticketJobId } from '../core/ids.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import { ENVELOPE_VERSION, type TicketData } from '../producer/envelope.ts'
 import { DEFAULT_QUEUE, JOB_OPTIONS } from '../producer/job-options.ts'
 import type { Queues } from '../producer/queues.ts'
 
-/** The queue and priority of a node, unless a decision moved it. */
-export function placeOf(graph: CompiledGraph, index: number): { queue: string; priority: number } {
+/** The place of runs that name none. */
+export const DEFAULT_PLACE: Place = { queue: DEFAULT_QUEUE, priority: 0 }
+
+/** The queue and priority of a node, unless a decision moved it: its own, or its run's. */
+export function placeOf(graph: CompiledGraph, index: number, runPlace: Place): Place {
   const node = graph.graph.nodes[index]
-  return node?.kind === 'task'
-    ? { queue: node.queue ?? DEFAULT_QUEUE, priority: node.priority ?? 0 }
-    : { queue: DEFAULT_QUEUE, priority: 0 }
+  if (node?.kind !== 'task') return runPlace
+  return { queue: node.queue ?? runPlace.queue, priority: node.priority ?? runPlace.priority }
 }
 
 /**
@@ -21,21 +23,25 @@ export async function addTickets(
   queues: Queues,
   runId: string,
   graph: CompiledGraph,
+  runPlace: Place,
   tickets: readonly TicketToAdd[],
 ): Promise<void> {
-  await Promise.all(tickets.map((ticket) => addTicket(queues, runId, graph, ticket)))
+  await Promise.all(tickets.map((ticket) => addTicket(queues, runId, graph, runPlace, ticket)))
 }
 
 function addTicket(
   queues: Queues,
   runId: string,
   graph: CompiledGraph,
+  runPlace: Place,
   { ticket, indices, delayMs, place }: TicketToAdd,
 ): Promise<void> {
   const [first = 0] = indices
-  const { queue, priority } = place ?? placeOf(graph, first)
+  const { queue, priority } = place ?? placeOf(graph, first, runPlace)
   const node = graph.graph.nodes[first]?.key ?? String(first)
-  const data: TicketData = { v: ENVELOPE_VERSION, run: runId, ticket, flow: graph.graph.flow, node }
+  const { flow } = graph.graph
+  const size = indices.length
+  const data: TicketData = { v: ENVELOPE_VERSION, run: runId, ticket, flow, node, size }
   return queues.add(queue, node, data, {
     ...JOB_OPTIONS,
     jobId: ticketJobId(runId, ticket),

@@ -9,43 +9,63 @@ import type { Template } from '../flow/graph.ts'
 import { resolveTemplate } from '../flow/templates.ts'
 import { type NodeOutcome, nodeValue } from '../flow/values.ts'
 
-/** The values that a delivery's nodes need: read from a claim's answer, each parsed once. */
+/** The values that a delivery's nodes need: from answers to claims and settles, each parsed once. */
 export class RunValues {
+  readonly #coordinator: Coordinator
+  readonly #runId: string
   readonly #graph: CompiledGraph
-  readonly #input: string
-  readonly #stored: ReadonlyMap<number, StoredValue>
+  readonly #stored = new Map<number, StoredValue>()
   readonly #outcomes = new Map<number, NodeOutcome>()
+  #input = ''
   #parsedInput: Json | undefined
 
-  private constructor(graph: CompiledGraph, input: string, stored: Map<number, StoredValue>) {
+  constructor(coordinator: Coordinator, runId: string, graph: CompiledGraph) {
+    this.#coordinator = coordinator
+    this.#runId = runId
     this.#graph = graph
-    this.#input = input
-    this.#stored = stored
   }
 
-  /** Takes the values of a claim and reads apart those that were too large to come with it (R25). */
-  static async of(
-    coordinator: Coordinator,
-    runId: string,
-    graph: CompiledGraph,
-    claim: { readonly input: string; readonly values: readonly StoredValue[] },
-  ): Promise<RunValues> {
-    const stored = new Map(claim.values.map((value) => [value.index, value]))
-    const missing = claim.values.filter((value) => value.payload === null)
-    if (missing.length > 0) {
-      const texts = await coordinator.readResults(
-        runId,
-        missing.map(({ index }) => index),
-      )
-      for (const value of missing) {
-        stored.set(value.index, { ...value, payload: texts.get(value.index) ?? null })
-      }
+  /** Takes what an answer brought, and reads apart what was too large to come with it (R25). */
+  async add(values: readonly StoredValue[], input = ''): Promise<void> {
+    if (input !== '') this.#input = input
+    const tooLarge: StoredValue[] = []
+    for (const value of values) {
+      if (value.payload === null) tooLarge.push(value)
+      else this.#stored.set(value.index, value)
     }
-    return new RunValues(graph, claim.input, stored)
+    if (tooLarge.length === 0) return
+    const indices = tooLarge.map(({ index }) => index)
+    const texts = await this.#coordinator.readResults(this.#runId, indices)
+    for (const value of tooLarge) {
+      this.#stored.set(value.index, { ...value, payload: texts.get(value.index) ?? null })
+    }
   }
 
-  /** Fills in a template, such as a node's input. */
-  resolve(template: Template): Json | undefined {
+  /** Remembers a result of this delivery's own. */
+  addResult(index: number, text: string): void {
+    this.#stored.set(index, { index, state: 'S', payload: text })
+  }
+
+  /** Fills in the input of a node, and reads first what this delivery has not seen of it. */
+  async inputOf(index: number, template: Template): Promise<Json | undefined> {
+    const needs = this.#graph.needs[index] ?? ''
+    const isComplete =
+      needs === '' ||
+      needs
+        .split(',')
+        .every((need) => (need === 'i' ? this.#input !== '' : this.#stored.has(Number(need))))
+    if (!isComplete) {
+      const { values, input } = await this.#coordinator.readValues(
+        this.#runId,
+        this.#graph.hash,
+        index,
+      )
+      await this.add(values, input)
+    }
+    return this.#resolve(template)
+  }
+
+  #resolve(template: Template): Json | undefined {
     return resolveTemplate(template, (ref) =>
       ref === 'input'
         ? this.#runInput()

@@ -16,7 +16,9 @@ import { Graphs } from './graphs.ts'
 import { guardHooks } from './guarded-hooks.ts'
 import { Handlers } from './handlers.ts'
 import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
+import { Permits } from './permits.ts'
 import { punctualBackend } from './punctual-backend.ts'
+import { TaskDurations } from './task-durations.ts'
 
 const SHARD = 0
 // Lost leases are counted by the run's own ledgers; BullMQ would fail the job without asking (R10).
@@ -53,19 +55,23 @@ export class Worker {
     this.#redis.on('error', (error) => this.#report('redis', error))
     this.#queues = new Queues(this.#redis, keys.prefix, (error) => this.#report('queue', error))
     const { retention, defaultRetry } = this.#settings
+    const coordinator = new Coordinator(this.#redis, keys, {
+      retention,
+      maxCrashes: maxCrashesOf(defaultRetry),
+    })
     const surroundings: DeliverySurroundings = {
-      coordinator: new Coordinator(this.#redis, keys, {
-        retention,
-        maxCrashes: maxCrashesOf(defaultRetry),
-      }),
+      coordinator,
       handlers,
-      graphs: new Graphs(this.#redis, keys, handlers.graphs()),
+      graphs: new Graphs(coordinator, handlers),
       queues: this.#queues,
       settings: this.#settings,
       running: this.#running,
+      durations: new TaskDurations(),
+      isolation: new Permits(1),
       logger: this.#logger,
       hooks: guardHooks(options.hooks ?? {}, this.#logger),
       newLease: leaseSequence(),
+      isClosing: () => this.#closing !== null,
     }
     this.#bullWorkers = [...this.#settings.queues].map(([queue, concurrency]) =>
       this.#serve(surroundings, keys.prefix, queue, concurrency),
@@ -114,10 +120,11 @@ export class Worker {
     concurrency: number,
   ): BullWorker {
     const { leaseMs, stalledIntervalMs } = this.#settings
+    const permits = new Permits(concurrency)
     const worker = new BullWorker(
       queue,
       async (job: Job, token = '') =>
-        endJob(job, token, await deliver(surroundings, deliveredJob(job, token, SHARD))),
+        endJob(job, token, await deliver(surroundings, deliveredJob(job, token, SHARD), permits)),
       {
         connection: this.#redis,
         prefix,

@@ -28,6 +28,8 @@ export interface DriverOptions {
   readonly failedMs?: number
   readonly input?: string
   readonly slots?: number
+  /** Nodes that may share a ticket; 1 if absent. */
+  readonly grain?: number
   /** Roots that may not run in the flow job's own delivery. */
   readonly away?: readonly string[]
 }
@@ -98,20 +100,24 @@ export class Driver {
     const roots = this.graph.roots.map((index) => {
       const root = this.graph.graph.nodes[index]
       const delayMs = root?.kind === 'task' ? (root.delayMs ?? 0) : 0
-      return { index, delayMs, home: delayMs === 0 && !away.includes(root?.key ?? '') }
+      const home = delayMs === 0 && !away.includes(root?.key ?? '')
+      return { index, delayMs, home, place: this.graph.places[index] ?? 0 }
     })
-    return this.coordinator.open(delivery, slots, {
+    return this.coordinator.open(delivery, { free: slots, isolated: true }, {
       fresh,
       graph: this.graph,
       roots,
+      grain: this.#options.grain ?? 1,
       input,
       options: '',
+      place: null,
+      maxCrashes: new Map(),
       job: '',
     })
   }
 
   claim(delivery: Delivery, slots = this.#options.slots ?? 1): Promise<ClaimAnswer> {
-    return this.coordinator.claim(delivery, slots)
+    return this.coordinator.claim(delivery, { free: slots, isolated: true })
   }
 
   async openGranted(options: DeliveryOptions = {}): Promise<Active> {

@@ -1,10 +1,11 @@
 -- open: creates a run from its flow job and claims its first root, iff the run is unknown and nobody has tried the job
 -- before (R17); else claims ticket 0.
 --
--- Arguments: run, lease, token, lock, seen, slots, maxCrashes, retention as in `claim`; then
---   fresh ('1': the job has no failed attempt behind it), graph (hash), nodeCount, roots (<index>.<home>.<delayMs>,...;
---   home 1: it may run in this very delivery), input (JSON, parsed by the flow's schema), options (JSON or ''),
---   flow (name), job (queue|id of the flow job if that id is not the run's, else '')
+-- Arguments: run, lease, token, lock, seen, slots, isolated, maxCrashes, retention as in `claim`; then
+--   fresh ('1': the job has no failed attempt behind it), graph (hash), nodeCount, roots (<index>.<home>.<delayMs>.<place>,
+--   ...; home 1: it may run in this very delivery), grain (nodes of one ticket), input (JSON, parsed by the flow's schema),
+--   options (JSON or ''), flow (name), place (queue@priority of the flow job, or '' for the default), job (queue|id of the
+--   flow job if that id is not the run's, else ''), limits (maxCrashes by enqueue-time policies: <index>.<limit>,...)
 -- Returns what `claim` returns, or
 --   {'refused', 'no_graph'}     the graph is not stored: store it and open again
 --   {'refused', 'run_expired'}  the run is unknown, but its job ran before: its state is gone
@@ -12,34 +13,37 @@
 -- Idempotent: as `claim` once the run exists.
 local GRAPH_TTL = 90 * 86400000 -- refreshed by every run that opens with the graph
 
-local function open(run, lease, token, lock, seen, slots, maxCrashes, retention, fresh, graph, nodeCount, roots, input, options, flow, job)
+local function open(run, lease, token, lock, seen, slots, isolated, maxCrashes, retention, fresh, graph, nodeCount, roots, grain,
+    input, options, flow, place, job, limits)
   if call('GET', lock) ~= token then return {'refused', 'lease'} end
-  local delivery = newDelivery(run, '0', lease, seen, slots, maxCrashes, retention)
+  local delivery = newDelivery(run, '0', lease, seen, slots, isolated, maxCrashes, retention)
   local fields, rowText = readRun(run, '0')
   local state = fields[1]
   if state and state ~= 'X' then return claimTicket(delivery, fields, rowText) end
   if not state and fresh ~= '1' then return {'refused', 'run_expired'} end
-  if call('EXISTS', graphKey(graph)) == 0 then return {'refused', 'no_graph'} end
+  if call('PEXPIRE', graphKey(graph), GRAPH_TTL) == 0 then return {'refused', 'no_graph'} end
 
-  local key, live = runKey(run), {at = now, graph = graph, left = nodeCount, options = options}
-  local change, home = newChange(run, live), nil
-  for index, mayStay, delayMs in gmatch(roots, '(%d+)%.(%d)%.(%d+)') do
-    if mayStay == '1' and not home then home = index
-    else change.ready[#change.ready + 1] = {index, tonumber(delayMs)} end
+  local key, live = runKey(run), {at = now, graph = graph, left = nodeCount, options = options, place = place}
+  local change, home, facts = newChange(run, live), {}, {'s', 'R', 'g', graph, 'at', now, 'i', input, 'q', flow}
+  for index, mayStay, delayMs, rootPlace in gmatch(roots, '(%d+)%.(%d)%.(%d+)%.(%d+)') do
+    if mayStay == '1' and #home < tonumber(grain) then home[#home + 1] = index
+    else change.ready[#change.ready + 1] = {index, tonumber(delayMs), rootPlace} end
   end
-  call('HSET', key, 's', 'R', 'g', graph, 'at', now, 'i', input, 'q', flow, 'o', options, 'j', job)
+  for name, value in pairs({o = options, p = place, j = job}) do
+    if value ~= '' then facts[#facts + 1] = name; facts[#facts + 1] = value end
+  end
+  for index, limit in gmatch(limits, '(%d+)%.(%d+)') do facts[#facts + 1] = 'm' .. index; facts[#facts + 1] = limit end
   if state then
     call('HDEL', key, 'x', 'e')
     call('PERSIST', key)
   end
-  call('PEXPIRE', graphKey(graph), GRAPH_TTL)
   call('ZADD', LIVE, now, run)
-  if home then
-    call('HSET', key, 'n' .. home, packNode('Y', 0, 0, 0, 0, '', ''))
-    return grantRow(change, delivery, live, {lease = '', by = '', place = '', tokens = '+' .. home}, false)
+  change.fields = facts
+  giveTickets(change, '0', tonumber(grain))
+  change.ready = {}
+  if #home > 0 then
+    return grantRow(change, delivery, live, {lease = '', by = '', place = '', tokens = '+' .. concat(home, ',+')}, false, true)
   end
-  giveTickets(change, '0')
   writeChange(change)
-  if change.left == 0 then endRun(run, 0, now, retention) end
   return {'nothing', concat(change.toAdd, ';')}
 end

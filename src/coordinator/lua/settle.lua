@@ -1,16 +1,20 @@
 -- settle: records the end of an attempt and resolves what depends on it (R4, R7, R8).
 --
--- Arguments: run, ticket, index, attempt, lease, retention, outcome, payload, detail
+-- Arguments: run, ticket, index, attempt, lease, retention, outcome, payload, detail, goOn
 --   outcome      payload                             detail
 --   succeeded    the result, JSON                    dependants of the node (see resolve.lua)
 --   failed       kind|JSON of error and decision     dependants of the node
 --   retry        kind|JSON of error and decision     <delayMs>.<queue@priority or ''>: a place moves it to a new ticket
 --   interrupted  kind|JSON of error and decision     ''     the attempt costs nothing, the node is ready again
 --   no_handler   kind|JSON for the day it gives up   <limitMs>: how long to wait for a worker that knows the task
+--   goOn: <place>.<grain>.<slots>: nodes of that place that become ready may stay in this row, up to `grain` of them (R5,
+--   R24); as many of the row's ready nodes as there are slots are granted at once; grain is also that of new tickets
 -- Returns
---   {'settled', rowLeft, toAdd, runEnd, waitMs, lastLogLine}
+--   {'settled', rowLeft, toAdd, runEnd, waitMs, lastLogLine, grants, values}
 --       rowLeft: empty | failed | more | delayed (in place: come again in waitMs); lastLogLine when failed
 --       runEnd: succeeded | failed if this settle ended the run, else ''
+--       grants, values: as `claim` gives them, for nodes that go on in this delivery; values only of nodes with several
+--       upstreams: the one upstream of others is known to the worker
 --   {'refused', reason}: no_run | behind (the run has not seen this attempt) | superseded
 -- Announces: settled, or ended.
 -- Idempotent: repeated by the holder of the attempt, it gives the stored answer again and changes nothing.
@@ -20,10 +24,11 @@ local function storedAnswer(change, ticket, index, lease, rowText)
   local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T')
   if not settledByMe then return {'refused', 'superseded'} end
   local toAdd = owedBy(change.key, change.tickets, ticket, change.at)
-  if find(',' .. row.tokens .. ',', ',~' .. index .. ',', 1, true) then
-    return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), ''}
+  -- What it granted to go on is not told again: the worker claims once more and finds it under the same lease.
+  if row.tokens == '~' .. index then
+    return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), '', '', {}}
   end
-  return {'settled', rowLeft(row.tokens), toAdd, '', 0, firstFailure(change.run, row.tokens)}
+  return {'settled', rowLeft(row.tokens), toAdd, '', 0, firstFailure(change.run, row.tokens), '', {}}
 end
 
 -- How long a node waits on for a worker that knows its task: 1 s doubling to 30 s; nil when its limit has passed.
@@ -65,7 +70,7 @@ function OUTCOMES.retry(change, attempt, detail)
   local delay, place = match(detail, '^(%d+)%.(.*)$')
   local delayMs, ticket = tonumber(delay), attempt.ticket
   local inPlace = attempt.row.tokens == attempt.index and place == '' -- (R7)
-  if not inPlace then ticket = giveTicket(change, attempt.ticket, attempt.index, '~', delayMs, place) end
+  if not inPlace then ticket = giveTicket(change, attempt.ticket, {attempt.index}, '~', delayMs, place) end
   setNode(change, attempt.index, packNode('T', attempt.number, ticket, int(attempt.retries) + 1, attempt.crashes,
     attempt.start, nowCeil - change.at + delayMs))
   if inPlace then return '~' .. attempt.index, delayMs end
@@ -99,8 +104,23 @@ local function record(change, attempt, outcome, payload, token)
   end
 end
 
-local function settle(run, ticket, index, number, lease, retention, outcome, payload, detail)
-  local fields = call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'g', 'c', 'l', 'f', 'at')
+-- Nodes that became ready and may stay in the row: taken out of change.ready. Returns their tokens, which of them
+-- nothing is stored of, and those whose values the worker may not have.
+local function keepAtHome(change, place, grain)
+  local tokens, fresh, unknown, leaving = {}, {}, {}, {}
+  for _, entry in ipairs(change.ready) do
+    if entry[2] == 0 and entry[3] == place and #tokens < grain then
+      tokens[#tokens + 1] = '+' .. entry[1]
+      fresh[entry[1]] = true
+      if entry[4] ~= '1' then unknown[#unknown + 1] = entry[1] end
+    else leaving[#leaving + 1] = entry end
+  end
+  change.ready = leaving
+  return tokens, fresh, unknown
+end
+
+local function settle(run, ticket, index, number, lease, retention, outcome, payload, detail, goOn)
+  local fields = call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'g', 'c', 'l', 'f', 'at', 'z')
   if not fields[1] then return {'refused', 'no_run'} end
   if not fields[2] then return {'refused', 'behind'} end
   local rowText = fields[3]
@@ -115,14 +135,28 @@ local function settle(run, ticket, index, number, lease, retention, outcome, pay
   local attempt = {index = index, number = number, ticket = ticket, retries = retries, crashes = crashes, start = start,
     ended = now - change.at, row = row}
   local token, waitMs = OUTCOMES[outcome](change, attempt, detail)
-  giveTickets(change, ticket)
-  local tokens = replaceToken(row.tokens, index, token)
-  local left = waitMs and 'delayed' or rowLeft(tokens)
+  local place, grain, slots = match(goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
+  local home, fresh, unknown = keepAtHome(change, row.place == '' and place, tonumber(grain))
+  giveTickets(change, ticket, tonumber(grain))
+  home[#home + 1] = replaceToken(row.tokens, index, token)
+  if home[#home] == '' then home[#home] = nil end
+  local grants = newGrants(tonumber(slots), int(fields[9]))
+  local tokens = grantReady(change, ticket, concat(home, ','), grants, fresh)
+  for k in gmatch(tokens, '%+(%d+)') do
+    if fresh[k] then setNode(change, k, packNode('Y', 0, ticket, 0, 0, '', '')) end
+  end
+  local left = waitMs and tokens == token and 'delayed' or rowLeft(tokens)
   putRow(change, ticket, left, row.seen, lease, row, tokens)
+  if #grants.list > 0 then
+    change.fields[#change.fields + 1] = 'z'
+    change.fields[#change.fields + 1] = grants.fence
+  end
   record(change, attempt, outcome, payload, token)
   writeChange(change)
   local runEnd = ''
   if change.left == 0 then runEnd = endRun(run, change.failed, change.at, retention)
   else announce(run, 'settled') end
-  return {'settled', left, concat(change.toAdd, ';'), runEnd, waitMs or 0, left == 'failed' and firstFailure(run, tokens) or ''}
+  local values = #unknown > 0 and valuesFor(run, change.graph, unknown) or {}
+  return {'settled', left, concat(change.toAdd, ';'), runEnd, waitMs or 0, left == 'failed' and firstFailure(run, tokens) or '',
+    concat(grants.list, ','), values}
 end

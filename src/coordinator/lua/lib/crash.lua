@@ -1,14 +1,19 @@
 -- What a lost lease does to the attempt that ran under it (R6). No function is asked: limits are data.
 
+local WORKER_LOST = '{"name":"WorkerLost","names":["WorkerLost","Error"],'
+  .. '"message":"the worker was lost during this attempt"}'
+
 -- Closes a lost attempt and charges the node's crash ledger. Returns the node's new crash count and its limit:
 -- that of an enqueue-time policy, of the graph, or the default of the worker that claims.
 local function chargeCrash(change, index, attempts, crashes, start, default)
   local charged = int(crashes) + 1
   local limit = int(call('HGET', change.key, 'm' .. index) or call('HGET', graphKey(change.graph), 'm' .. index) or default)
-  local decision = charged > limit and '{"action":"stop","reason":"crash_loop","detail":"' .. charged .. ' crashes, ' .. limit .. ' allowed"}'
-    or '{"action":"retry","rule":"crash","baseMs":0,"random":null,"delayMs":0,"retryNumber":' .. charged .. ',"maxRetries":' .. limit .. '}'
-  appendLog(change.run, index, attempts .. '|crash|' .. start .. '|' .. (now - change.at) ..
-    '|{"error":{"name":"WorkerLost","names":["WorkerLost","Error"],"message":"the worker was lost during this attempt"},"decision":' .. decision .. '}')
+  local decision = charged > limit
+    and '{"action":"stop","reason":"crash_loop","detail":"' .. charged .. ' crashes, ' .. limit .. ' allowed"}'
+    or '{"action":"retry","rule":"crash","baseMs":0,"random":null,"delayMs":0,"retryNumber":' .. charged
+      .. ',"maxRetries":' .. limit .. '}'
+  local details = '{"error":' .. WORKER_LOST .. ',"decision":' .. decision .. '}'
+  appendLog(change.run, index, concat({attempts, 'crash', start, now - change.at, details}, '|'))
   return charged, limit
 end
 

@@ -22,7 +22,8 @@ local function outcomeOf(rule, counts)
 end
 
 -- One resolution works on a `change`: what this script has decided and not written yet.
---   run, key, graph, at; nodes: index -> packed; left, failed: the run's counters; ready: list of {index, delayMs}
+--   run, key, graph, at; nodes: index -> packed; left, failed: the run's counters; ready: list of {index, delayMs, place, fan-in}, fan-in
+--   only where the settled node itself is an upstream
 local function nodeOf(change, index)
   return change.nodes[index] or call('HGET', change.key, 'n' .. index)
 end
@@ -69,13 +70,13 @@ local function finishVirtually(change, index, state)
   if state == 'U' then change.failed = change.failed + 1 end
 end
 
--- `dependants` of a node that became final as `state`: <index>.<fan-in>.<rule>.<delayMs>,...
+-- `dependants` of a node that became final as `state`: <index>.<fan-in>.<rule>.<delayMs>.<place>,...
 -- Goes on through everything that becomes final by it. Nodes that can run are collected in change.ready.
 local function resolve(change, state, dependants)
   local queue, head = {{state, dependants}}, 1
   while head <= #queue do
     local count = countOf(queue[head][1])
-    for j, fanIn, rule, delayMs in gmatch(queue[head][2], '(%d+)%.(%d+)%.(%a)%.(%d+)') do
+    for j, fanIn, rule, delayMs, place in gmatch(queue[head][2], '(%d+)%.(%d+)%.(%a)%.(%d+)%.(%d+)') do
       local counts, complete = count, true
       if fanIn ~= '1' then
         counts = call('HINCRBY', change.key, 'w' .. j, count)
@@ -84,7 +85,7 @@ local function resolve(change, state, dependants)
       end
       if complete then
         local outcome = outcomeOf(rule, counts)
-        if outcome == 'Y' then change.ready[#change.ready + 1] = {j, tonumber(delayMs)}
+        if outcome == 'Y' then change.ready[#change.ready + 1] = {j, tonumber(delayMs), place, head == 1 and fanIn or ''}
         else
           finishVirtually(change, j, outcome)
           if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, j)[1]) end

@@ -6,25 +6,44 @@ local function newChange(run, live)
     failed = int(live.failed), tickets = int(live.tickets), nodes = {}, order = {}, ready = {}, spent = {}, fields = {}, toAdd = {}}
 end
 
--- Gives node `index` a ticket of its own, owed by ticket `by`, due in `delayMs`.
--- `mark` is the token's mark: + ready, ~ waiting for its time.
-local function giveTicket(change, by, index, mark, delayMs, place)
+-- Gives nodes a ticket of their own, owed by ticket `by`, due in `delayMs`.
+-- `mark` is their tokens' mark: + ready, ~ waiting for its time. Returns the ticket and the due time.
+local function giveTicket(change, by, indices, mark, delayMs, place)
   local ticket = change.tickets + 1
   change.tickets = ticket
   local due = delayMs > 0 and nowCeil - change.at + delayMs or ''
+  local tokens = mark .. concat(indices, ',' .. mark)
   change.fields[#change.fields + 1] = 't' .. ticket
-  change.fields[#change.fields + 1] = owedRow(by, due, place, mark .. index)
-  change.toAdd[#change.toAdd + 1] = ticketToAdd(ticket, tostring(index), delayMs, place)
+  change.fields[#change.fields + 1] = owedRow(by, due, place, tokens)
+  change.toAdd[#change.toAdd + 1] = ticketToAdd(ticket, tokens, delayMs, place)
   return ticket, due
 end
 
--- Tickets for all nodes that became ready.
-local function giveTickets(change, by)
+-- Ready nodes that share a ticket are a company (R24).
+local function giveCompany(change, by, indices)
+  local ticket = giveTicket(change, by, indices, '+', 0, '')
+  for _, index in ipairs(indices) do setNode(change, index, packNode('Y', 0, ticket, 0, 0, '', '')) end
+end
+
+-- Tickets for all nodes that became ready: companies of at most `grain` nodes of one place; delayed nodes go alone.
+local function giveTickets(change, by, grain)
+  local companies = {}
   for _, entry in ipairs(change.ready) do
-    local index, delayMs = entry[1], entry[2]
-    local ticket, due = giveTicket(change, by, index, delayMs > 0 and '~' or '+', delayMs, '')
-    setNode(change, index, packNode(delayMs > 0 and 'W' or 'Y', 0, ticket, 0, 0, '', due))
+    local index, delayMs, place = entry[1], entry[2], entry[3]
+    if delayMs > 0 then
+      local ticket, due = giveTicket(change, by, {index}, '~', delayMs, '')
+      setNode(change, index, packNode('W', 0, ticket, 0, 0, '', due))
+    else
+      local company = companies[place] or {}
+      companies[place] = company
+      company[#company + 1] = index
+      if #company >= grain then
+        giveCompany(change, by, company)
+        companies[place] = nil
+      end
+    end
   end
+  for _, company in pairs(companies) do giveCompany(change, by, company) end
 end
 
 -- Keeps or removes the row of `ticket`, whose tokens are now `tokens`: what is left for its delivery is `left`.

@@ -1,0 +1,254 @@
+import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../coordinator/answers.ts'
+import { type Delivery, type GoOn, STOP } from '../coordinator/coordinator.ts'
+import type { AttemptInfo } from '../core/hooks.ts'
+import type { TaskNode } from '../flow/graph.ts'
+import { AttemptAbort, AttemptAborted } from './aborts.ts'
+import { executeAttempt } from './attempt.ts'
+import { type AttemptEnd, interrupted } from './attempt-end.ts'
+import type { DeliveredJob } from './delivered-job.ts'
+import type { DeliverySurroundings } from './delivery.ts'
+import type { KnownGraph } from './graphs.ts'
+import type { Permits } from './permits.ts'
+import { parseRunOptions } from './run-options.ts'
+import { addTickets, DEFAULT_PLACE } from './tickets.ts'
+import { RunValues } from './values.ts'
+
+/** How a row is left when everything that was granted of it has been settled. */
+export type RowEnd =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'failed'; readonly lastLogLine: string }
+  | { readonly kind: 'retrying'; readonly waitMs: number; readonly message: string }
+  | { readonly kind: 'waiting'; readonly waitMs: number }
+  /** Ready or waiting nodes are left: claim again. */
+  | { readonly kind: 'more' }
+  /** The lease is somebody else's. */
+  | { readonly kind: 'lost' }
+
+/** How long one delivery may go on with nodes that its own settles made ready (R5). */
+const CONTINUATION = { maxTasks: 100, maxMs: 2_000 } as const
+
+type Granted = Extract<ClaimAnswer, { status: 'granted' }>
+type Settled = Extract<SettleAnswer, { status: 'settled' }>
+
+/**
+ * Executes the attempts that one claim granted, and those that their settles grant in turn: a worker goes on with a
+ * ready node without the queue (continuation), and runs short ones side by side (companies).
+ */
+export class RowRun {
+  readonly #around: DeliverySurroundings
+  readonly #job: DeliveredJob
+  readonly #delivery: Delivery
+  readonly #permits: Permits
+  readonly #graph: KnownGraph
+  readonly #claim: Granted
+  readonly #place: Place
+  readonly #values: RunValues
+  readonly #startedAt = performance.now()
+  readonly #adding: Promise<void>[] = []
+  #executed = 0
+  #isLate: boolean = false
+  #end: RowEnd = { kind: 'more' }
+
+  /** It takes over one permit per grant of the claim, and gives back all but one. */
+  constructor(
+    around: DeliverySurroundings,
+    job: DeliveredJob,
+    delivery: Delivery,
+    permits: Permits,
+    graph: KnownGraph,
+    claim: Granted,
+  ) {
+    this.#around = around
+    this.#job = job
+    this.#delivery = delivery
+    this.#permits = permits
+    this.#graph = graph
+    this.#claim = claim
+    this.#place = claim.place ?? DEFAULT_PLACE
+    this.#values = new RunValues(around.coordinator, delivery.runId, graph.graph)
+  }
+
+  /**
+   * `isLate`: the claim's answer took longer than the lease. Nothing is started then, nor once the worker closes: the
+   * grants are given back as interrupted, at no cost.
+   *
+   * @throws when a settle was refused or could not be asked for: the job is to be handed back
+   */
+  async run(grants: readonly Grant[], isLate: boolean): Promise<RowEnd> {
+    this.#isLate = isLate
+    let running = grants.length
+    let problem: unknown
+    const follow = async (grant: Grant): Promise<void> => {
+      try {
+        for (let next: Grant | undefined = grant; next; ) {
+          const [first, ...others]: readonly Grant[] = await this.#step(next)
+          running += others.length
+          for (const other of others) followers.push(follow(other))
+          next = first
+        }
+      } catch (error) {
+        problem ??= error
+      } finally {
+        running -= 1
+        // The last permit stays with the delivery.
+        if (running > 0) this.#permits.release()
+      }
+    }
+    const followers: Promise<void>[] = []
+    try {
+      await this.#values.add(this.#claim.values, this.#claim.input)
+    } catch (error) {
+      this.#permits.release(grants.length - 1)
+      throw error
+    }
+    for (const grant of grants) followers.push(follow(grant))
+    for (let i = 0; i < followers.length; i++) await followers[i]
+    if (problem !== undefined) throw problem
+    await Promise.all(this.#adding)
+    return this.#end
+  }
+
+  /** One attempt, from its grant to its settle. Returns the attempts that were granted to go on with. */
+  async #step(grant: Grant): Promise<readonly Grant[]> {
+    const node = this.#graph.graph.graph.nodes[grant.index]
+    if (node?.kind !== 'task') throw new Error(`node ${grant.index} of the graph has no task`)
+    const info = this.#describe(node, grant)
+    const { hooks, durations } = this.#around
+    const startedAt = performance.now()
+    hooks.onAttemptStarted?.(info)
+    const end = await this.#attempt(node, grant, startedAt)
+    if (!end) {
+      this.#end = { kind: 'lost' }
+      return []
+    }
+    const durationMs = performance.now() - startedAt
+    durations.record(node.task, durationMs)
+    const answer = await this.#settle(grant, end)
+    if (answer.status === 'refused') {
+      hooks.onRefused?.({ ...info, answer: answer.reason })
+      throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
+    }
+    hooks.onAttemptEnded?.({ ...info, durationMs, failure: end.failure, decision: end.decision })
+    if (answer.runEnd) {
+      hooks.onRunEnded?.({ runId: info.runId, flow: info.flow, state: answer.runEnd })
+    }
+    return await this.#afterSettle(answer, end)
+  }
+
+  async #attempt(node: TaskNode, grant: Grant, receivedAt: number): Promise<AttemptEnd> {
+    if (this.#isLate) return interrupted(new AttemptAborted('shutdown', 'the grant came too late'))
+    if (this.#around.isClosing()) {
+      return interrupted(new AttemptAborted('shutdown', 'the worker is shutting down'))
+    }
+    const { running } = this.#around
+    const abort = new AttemptAbort()
+    running.add(this.#job.id, abort)
+    try {
+      return await executeAttempt(this.#around, {
+        runId: this.#delivery.runId,
+        graph: this.#graph.graph,
+        node,
+        grant,
+        options: parseRunOptions(this.#claim.options),
+        values: this.#values,
+        openedAt: this.#claim.openedAt,
+        runPlace: this.#place,
+        receivedAt,
+        abort,
+      })
+    } finally {
+      running.remove(this.#job.id, abort)
+    }
+  }
+
+  async #settle(
+    { index, attempt }: Grant,
+    { outcome }: NonNullable<AttemptEnd>,
+  ): Promise<SettleAnswer> {
+    if (outcome.kind === 'succeeded') this.#values.addResult(index, outcome.result)
+    this.#executed += 1
+    const goOn = this.#goOn(index)
+    const dependants = this.#graph.graph.dependants[index] ?? ''
+    let used = 0
+    try {
+      const answer = await this.#around.coordinator.settle(
+        this.#delivery,
+        index,
+        attempt,
+        dependants,
+        outcome,
+        goOn,
+        this.#claim.openedAt,
+      )
+      if (answer.status === 'settled') used = answer.grants.length
+      return answer
+    } finally {
+      // The first grant takes over this attempt's own permit.
+      const extra = Math.max(0, goOn.slots - 1)
+      this.#permits.release(Math.max(0, extra - Math.max(0, used - 1)))
+    }
+  }
+
+  /** What may go on after a node: ready nodes of its place, as many at once as there are free handlers. */
+  #goOn(index: number): GoOn {
+    const { durations } = this.#around
+    if (this.#isLate || this.#around.isClosing()) return STOP
+    const next = this.#graph.nextTasks[index] ?? []
+    const grain = durations.grainFor(next)
+    const mayContinue =
+      this.#graph.isComplete &&
+      this.#executed < CONTINUATION.maxTasks &&
+      performance.now() - this.#startedAt < CONTINUATION.maxMs
+    const extra = mayContinue ? this.#permits.tryTake(Math.min(next.length, grain) - 1) : 0
+    const place = mayContinue ? (this.#graph.graph.places[index] ?? -1) : -1
+    return { place, grain, slots: 1 + extra }
+  }
+
+  async #afterSettle(answer: Settled, end: NonNullable<AttemptEnd>): Promise<readonly Grant[]> {
+    this.#end = rowEndOf(answer, end)
+    if (answer.toAdd.length > 0) {
+      const { queues } = this.#around
+      const adding = addTickets(
+        queues,
+        this.#delivery.runId,
+        this.#graph.graph,
+        this.#place,
+        answer.toAdd,
+      )
+      // Failing to add is found at the end of the delivery; until then nobody else listens.
+      adding.catch(() => {})
+      this.#adding.push(adding)
+    }
+    if (answer.values.length > 0) await this.#values.add(answer.values)
+    return answer.grants
+  }
+
+  #describe(node: TaskNode, { attempt }: Grant): AttemptInfo {
+    return {
+      runId: this.#delivery.runId,
+      flow: this.#graph.graph.graph.flow,
+      node: node.key,
+      task: node.task,
+      attempt,
+      queue: this.#job.queue,
+    }
+  }
+}
+
+function rowEndOf(
+  { rowLeft, waitMs, lastLogLine }: Settled,
+  { failure }: NonNullable<AttemptEnd>,
+): RowEnd {
+  switch (rowLeft) {
+    case 'empty':
+      return { kind: 'empty' }
+    case 'failed':
+      return { kind: 'failed', lastLogLine }
+    case 'more':
+      return { kind: 'more' }
+    case 'delayed':
+      return failure
+        ? { kind: 'retrying', waitMs, message: failure.error.message }
+        : { kind: 'waiting', waitMs }
+  }
+}
