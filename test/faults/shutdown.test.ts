@@ -15,6 +15,7 @@ describeWithRedis(
         const worker = await scene.startProcess({
           stop: { point: 'handler', node: 'a', attempt: 1, release },
           shutdownTimeoutMs: 60_000,
+          leaseMs: 15_000,
         })
         const run = await scene.enqueue()
         await worker.says('reached')
@@ -37,6 +38,7 @@ describeWithRedis(
         const worker = await scene.startProcess({
           stop: { point: 'handler', node: 'a', attempt: 1, release },
           shutdownTimeoutMs: 200,
+          leaseMs: 15_000,
         })
         const run = await scene.enqueue()
         await worker.says('reached')

@@ -18,8 +18,8 @@ export const PATIENCE_MS = 30_000
 /** How long a test may take that waits for several such things, one after the other. */
 export const TEST_TIMEOUT_MS = 90_000
 
-/** Short leases: a lost worker's jobs are found within about two seconds. A busy machine may lose one without a kill. */
-export const SHORT_LEASES = { leaseDuration: '1s', stalledInterval: '300ms' } as const
+/** Looks for lost jobs often, with a lease that no busy machine loses. */
+export const QUICK_RECOVERY = { leaseDuration: '15s', stalledInterval: '300ms' } as const
 
 /** Vitest's `onTestFinished`, as the context of a test has it. */
 export type OnTestFinished = (clean: () => Promise<void>) => void

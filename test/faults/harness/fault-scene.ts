@@ -1,6 +1,6 @@
 import type { RunHandle, Worker, WorkerOptions } from '../../../src/index.ts'
 import { redisUrl } from '../../setup/namespace.ts'
-import { type OnTestFinished, openScene, type Scene, SHORT_LEASES } from '../../worker/scene.ts'
+import { type OnTestFinished, openScene, QUICK_RECOVERY, type Scene } from '../../worker/scene.ts'
 import { EffectsFile } from './effects.ts'
 import { fixtureFlows } from './fixture-flows.ts'
 import type { Orders, Stop } from './orders.ts'
@@ -47,7 +47,7 @@ export function openFaultScene(flowName: string, onTestFinished: OnTestFinished)
     startHealthyWorker: (options) =>
       scene.startWorker({
         flows,
-        ...SHORT_LEASES,
+        ...QUICK_RECOVERY,
         queues: { default: { concurrency: 5 }, side: { concurrency: 5 } },
         ...options,
       }),

@@ -34,6 +34,8 @@ export const ordersSchema = z.strictObject({
   /** The flow of all runs that it gets. */
   flow: z.string(),
   stop: stopSchema.optional(),
+  /** Short, so that the jobs of a killed process are soon found. */
+  leaseMs: z.number().default(1_000),
   concurrency: z.number().default(5),
   shutdownTimeoutMs: z.number().default(0),
 })

@@ -110,7 +110,7 @@ const worker = new Worker({
   namespace: orders.namespace,
   flows,
   queues: { default: { concurrency }, side: { concurrency } },
-  leaseDuration: '1s',
+  leaseDuration: orders.leaseMs,
   stalledInterval: '300ms',
   shutdownTimeout: orders.shutdownTimeoutMs,
   logger: pino({ level: 'silent' }),
