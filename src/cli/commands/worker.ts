@@ -5,6 +5,7 @@ import { Worker } from '../../worker/worker.ts'
 import { parseDuration } from '../argument-parsers.ts'
 import { type GlobalOptions, readGlobalOptions } from '../global-options.ts'
 import { loadModules } from '../load-modules.ts'
+import { withProducer } from '../with-producer.ts'
 
 type Queues = Readonly<Record<string, { readonly concurrency: number }>>
 
@@ -51,6 +52,8 @@ async function startWorker(
   { redis, namespace }: GlobalOptions,
 ): Promise<void> {
   const { flows, tasks } = await loadModules(modules)
+  // A worker would go on trying, and log each failure: the user is told once.
+  await withProducer({ redis, namespace }, async () => {})
   const logger = pino({ name: 'reprise' })
   const worker = new Worker({
     redis,

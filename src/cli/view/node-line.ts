@@ -33,14 +33,15 @@ export function nodeLine(
   colors: Colors,
 ): string {
   const paint = (text: string) => colorByState(colors, node.state, text)
+  const state = stateText(node, now)
+  const time = runTime(node, now)
   const columns = [
     ` ${paint(stateSymbol(node.state, frame))}`,
     cliTruncate(node.key, keyWidth).padEnd(keyWidth),
     attemptsText(node).padStart(ATTEMPTS_WIDTH),
-    paint(stateText(node, now).padEnd(STATE_WIDTH)),
-    colors.dim(runTime(node, now)),
+    ...(time === '' ? [paint(state)] : [paint(state.padEnd(STATE_WIDTH)), colors.dim(time)]),
   ]
-  return columns.join('  ').trimEnd()
+  return columns.join('  ')
 }
 
 function runTime({ startedAt, endedAt, state }: NodeSnapshot, now: number): string {
