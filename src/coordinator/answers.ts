@@ -220,12 +220,12 @@ function readTickets(list: string): TicketToAdd[] {
 export function readPlace(place: string): Place | null {
   const at = place.lastIndexOf('@')
   if (at < 0) return null
-  return { queue: place.slice(0, at), priority: Number(place.slice(at + 1)) }
+  return { queue: decodeURIComponent(place.slice(0, at)), priority: Number(place.slice(at + 1)) }
 }
 
 /** How a place is written in rows and arguments. */
 export function formatPlace(place: Place | null): string {
-  return place ? `${place.queue}@${place.priority}` : ''
+  return place ? `${encodeURIComponent(place.queue)}@${place.priority}` : ''
 }
 
 function readValues(raw: unknown): StoredValue[] {

@@ -26,7 +26,7 @@ export interface NodeRecord {
   readonly x: number | null
 }
 
-const NODE = /^([A-Za-z]):(\d*):(\d*):(\d*):(\d*):(-?\d*):(-?\d*)$/
+const NODE = /^([A-Za-z]):(\d*):(\d*):(\d*):(\d*):(-?\d*):([\d-]*)$/
 
 /** Reads a packed node field; `openedAt` is the run's start in epoch ms. */
 export function readNode(packed: string, openedAt: number): NodeRecord {
@@ -42,7 +42,7 @@ export function readNode(packed: string, openedAt: number): NodeRecord {
     start = '',
     x = '',
   ] = match
-  const isCause = letter === 'U' || letter === 'u'
+  const isIndex = letter === 'U' || letter === 'u'
   return {
     letter,
     attempts: Number(attempts),
@@ -50,7 +50,7 @@ export function readNode(packed: string, openedAt: number): NodeRecord {
     retriesUsed: Number(retries),
     crashes: Number(crashes),
     startedAt: start === '' ? null : openedAt + Number(start),
-    x: x === '' ? null : isCause ? Number(x) : openedAt + Number(x),
+    x: x === '' || letter === 'R' ? null : isIndex ? Number(x) : openedAt + Number(x),
   }
 }
 

@@ -96,6 +96,7 @@ describeWithRedis('a script that Redis does not know', () => {
       'succeeded',
       '1',
       '',
+      '-1.1.0',
     ])
     expect(answer[0]).toBe('settled')
     expect((await driver.read()).state).toBe('succeeded')

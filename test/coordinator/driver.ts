@@ -189,10 +189,12 @@ export class Driver {
     const [seconds = 0, micros = 0] = (await this.redis.time()).map(Number)
     const now = Math.floor(seconds * 1_000 + micros / 1_000) - (await this.read()).openedAt
     const packed = (await this.field(`n${index}`)) ?? ''
-    await this.redis.hset(run, `n${index}`, packed.replace(/-?\d*$/, String(now - 1)))
-    if ((await this.field(`h${index}`)) !== null) {
-      await this.redis.hset(run, `h${index}`, String(now - waitedMs))
-    }
+    const since = packed.startsWith('H') ? String(now - waitedMs) : '$1'
+    await this.redis.hset(
+      run,
+      `n${index}`,
+      packed.replace(/(-?\d*):-?\d*$/, `${since}:${now - 1}`),
+    )
   }
 
   /** The run's fields that should be gone when it has ended: counts of upstreams, and rows without a failed node. */

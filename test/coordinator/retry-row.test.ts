@@ -254,7 +254,7 @@ describeWithRedis('a claim of an ended row', () => {
     { redelivered: true, retriedByHand: false, executes: false },
     { redelivered: false, retriedByHand: true, executes: true },
     { redelivered: true, retriedByHand: true, executes: true },
-    { redelivered: false, retriedByHand: false, executes: true },
+    { redelivered: false, retriedByHand: false, executes: false },
   ])(
     'executes: $executes, when stalled more often: $redelivered, attempted more often: $retriedByHand',
     async ({ redelivered, retriedByHand, executes }) => {

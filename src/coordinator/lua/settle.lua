@@ -18,29 +18,22 @@
 --   {'refused', reason}: no_run | behind (the run has not seen this attempt) | superseded
 -- Announces: settled, or ended.
 -- Idempotent: repeated by the holder of the attempt, it gives the stored answer again and changes nothing.
-local function storedAnswer(change, ticket, index, lease, rowText)
+local function storedAnswer(change, runState, ticket, index, lease, rowText)
   local state, _, _, _, _, _, x = unpackNode(call('HGET', change.key, 'n' .. index))
   local row = rowText and readRow(rowText) or {lease = lease, tokens = ''}
   local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T')
   if not settledByMe then return {'refused', 'superseded'} end
   local toAdd = owedBy(change.key, change.tickets, ticket, change.at)
+  local runEnd = runState == 'S' and 'succeeded' or (runState == 'F' and 'failed' or '')
   -- What it granted to go on is not told again: the worker claims once more and finds it under the same lease.
   if row.tokens == '~' .. index then
     return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), '', '', {}}
   end
-  return {'settled', rowLeft(row.tokens), toAdd, '', 0, firstFailure(change.run, row.tokens), '', {}}
+  return {'settled', rowLeft(row.tokens), toAdd, runEnd, 0, firstFailure(change.run, row.tokens), '', {}}
 end
 
 -- How long a node waits on for a worker that knows its task: 1 s doubling to 30 s; nil when its limit has passed.
-local function handlerWait(change, index, limitMs)
-  local elapsed = now - change.at
-  local since = call('HGET', change.key, 'h' .. index)
-  if not since then
-    since = elapsed
-    change.fields[#change.fields + 1] = 'h' .. index
-    change.fields[#change.fields + 1] = since
-  end
-  local waited = elapsed - int(since)
+local function handlerWait(waited, limitMs)
   if waited >= limitMs then return nil end
   return min(max(waited, 1000), 30000, limitMs - waited)
 end
@@ -78,12 +71,13 @@ end
 
 -- The grant is given back, no attempt was made; or, after `limitMs` without a handler, the node fails.
 function OUTCOMES.no_handler(change, attempt, limitMs)
-  local wait = handlerWait(change, attempt.index, tonumber(limitMs))
+  local since = match(attempt.x, '%-(%d+)$') or attempt.ended
+  local wait = handlerWait(attempt.ended - int(since), tonumber(limitMs))
   if not wait then
     return OUTCOMES.failed(change, attempt, call('HGET', graphKey(change.graph), 'd' .. attempt.index) or '')
   end
   setNode(change, attempt.index, packNode('H', int(attempt.number) - 1, attempt.ticket, attempt.retries, attempt.crashes,
-    '', attempt.ended + wait))
+    since, attempt.ended + wait))
   return '~' .. attempt.index, wait
 end
 
@@ -125,15 +119,17 @@ local function settle(run, ticket, index, number, lease, retention, outcome, pay
   if not fields[2] then return {'refused', 'behind'} end
   local rowText = fields[3]
   local change = newChange(run, {graph = fields[4], tickets = fields[5], left = fields[6], failed = fields[7], at = fields[8]})
-  local state, granted, _, retries, crashes, start = unpackNode(fields[2])
+  local state, granted, _, retries, crashes, start, x = unpackNode(fields[2])
+  local gaveBack = state == 'H' and int(granted) == tonumber(number) - 1
+  if gaveBack then return storedAnswer(change, fields[1], ticket, index, lease, rowText) end
   if int(granted) < tonumber(number) then return {'refused', 'behind'} end
   if granted ~= number then return {'refused', 'superseded'} end
-  if state ~= 'R' then return storedAnswer(change, ticket, index, lease, rowText) end
+  if state ~= 'R' then return storedAnswer(change, fields[1], ticket, index, lease, rowText) end
   local row = rowText and readRow(rowText)
   if not row or row.lease ~= lease then return {'refused', 'superseded'} end
 
   local attempt = {index = index, number = number, ticket = ticket, retries = retries, crashes = crashes, start = start,
-    ended = now - change.at, row = row}
+    ended = now - change.at, row = row, x = x}
   local token, waitMs = OUTCOMES[outcome](change, attempt, detail)
   local place, grain, slots = match(goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
   local home, fresh, unknown = keepAtHome(change, row.place == '' and place, tonumber(grain))

@@ -1,19 +1,38 @@
 -- Granting attempts of the nodes in a row to a delivery. `row` and `live` are unpacked fields of the run;
 -- `delivery` is {run, ticket, lease, seen, slots, isolated, maxCrashes, retention}.
 
+local function newGrants(slots, fence)
+  return {slots = slots, fence = fence, list = {}, indices = {}, add = function(self, index, attempt, retries, crashes, token, start)
+    self.list[#self.list + 1] = concat({index, attempt, retries, crashes, token, start}, '.')
+    self.indices[#self.indices + 1] = index
+  end}
+end
+
+-- The next attempt of a node runs. `since`: when a handler began to be missing, if one was.
+local function grantAttempt(change, ticket, granted, index, attempts, retries, crashes, since)
+  local attempt, start = int(attempts) + 1, now - change.at
+  granted.slots = granted.slots - 1
+  granted.fence = granted.fence + 1
+  local x = since and (granted.fence .. '-' .. since) or granted.fence
+  setNode(change, index, packNode('R', attempt, ticket, retries, crashes, start, x))
+  granted:add(index, attempt, retries, crashes, granted.fence, start)
+end
+
 -- Writes into `change` what one token of the row becomes. Returns the token to keep (nil: it left the row), and the
 -- ms until it is due if it waits.
 local function grantToken(change, delivery, row, token, many, granted, opening)
   local mark = match(token, '^[+~!]') or ''
   if mark == '!' then return token end
   local index = sub(token, #mark + 1)
-  local _, attempts, retries, crashes, start, x = nil, 0, 0, 0, '', ''
-  if not opening then _, attempts, _, retries, crashes, start, x = unpackNode(call('HGET', change.key, 'n' .. index)) end
+  local state, attempts, retries, crashes, start, x, _ = 'Y', 0, 0, 0, '', ''
+  if not opening then
+    state, attempts, _, retries, crashes, start, x = unpackNode(call('HGET', change.key, 'n' .. index))
+  end
   if mark == '~' then
     local wait = int(x) + change.at - now
     if wait > 0 then return token, wait end
   elseif mark == '' and row.lease == delivery.lease then -- a lost reply: the same grant again
-    granted:add(index, attempts, retries, crashes, start)
+    granted:add(index, attempts, retries, crashes, match(x, '^%d*'), start)
     return token
   elseif mark == '' then -- its worker was lost
     local limit
@@ -34,11 +53,7 @@ local function grantToken(change, delivery, row, token, many, granted, opening)
     setNode(change, index, packNode('Y', attempts, delivery.ticket, retries, crashes, '', ''))
     return '+' .. index
   end
-  granted.slots = granted.slots - 1
-  granted.fence = granted.fence + 1
-  local attempt = int(attempts) + 1
-  setNode(change, index, packNode('R', attempt, delivery.ticket, retries, crashes, now - change.at, ''))
-  granted:add(index, attempt, retries, crashes, now - change.at)
+  grantAttempt(change, delivery.ticket, granted, index, attempts, retries, crashes, state == 'H' and start)
   return index
 end
 
@@ -55,23 +70,13 @@ local function grantReady(change, ticket, tokens, granted, fresh)
         _, attempts, _, retries, crashes = unpackNode(call('HGET', change.key, 'n' .. index))
       end
       if int(crashes) < 2 then
-        granted.slots = granted.slots - 1
-        granted.fence = granted.fence + 1
-        setNode(change, index, packNode('R', int(attempts) + 1, ticket, retries, crashes, now - change.at, ''))
-        granted:add(index, int(attempts) + 1, retries, crashes, now - change.at)
+        grantAttempt(change, ticket, granted, index, attempts, retries, crashes, false)
         token = index
       end
     end
     held[#held + 1] = token
   end
   return concat(held, ',')
-end
-
-local function newGrants(slots, fence)
-  return {slots = slots, fence = fence, list = {}, indices = {}, add = function(self, index, attempt, retries, crashes, start)
-    self.list[#self.list + 1] = concat({index, attempt, retries, crashes, self.fence, start}, '.')
-    self.indices[#self.indices + 1] = index
-  end}
 end
 
 -- Grants what a live row holds and answers as `claim` does. `change` may hold decisions of the caller;

@@ -29,7 +29,6 @@ local function nodeOf(change, index)
 end
 
 local function setNode(change, index, packed)
-  if not change.nodes[index] then change.order[#change.order + 1] = index end
   change.nodes[index] = packed
 end
 

@@ -3,7 +3,7 @@
 --   e ended, ms since `at`   l nodes not final yet   f nodes failed and not forgiven   c last ticket number
 --   z grants so far (the fencing token)   i input, JSON   o options, JSON   x why it was refused at open, JSON
 --   j queue|job id of ticket 0 where that id is not the run's   w<index> packed counts of final upstreams of a node
---   m<index> maxCrashes from an enqueue-time policy   h<index> since when a handler has been missing
+--   m<index> maxCrashes from an enqueue-time policy
 local function announce(run, what) call('PUBLISH', PREFIX .. '/run:' .. run, what) end
 
 -- All nodes are final: the run ends, and is kept for `retention` = <ms after success>.<ms after failure> (R20).

@@ -3,7 +3,7 @@
 -- `live` holds fields of the run as they were read: at, graph, left, failed, tickets.
 local function newChange(run, live)
   return {run = run, key = runKey(run), at = int(live.at), graph = live.graph, left = int(live.left),
-    failed = int(live.failed), tickets = int(live.tickets), nodes = {}, order = {}, ready = {}, spent = {}, fields = {}, toAdd = {}}
+    failed = int(live.failed), tickets = int(live.tickets), nodes = {}, ready = {}, spent = {}, fields = {}, toAdd = {}}
 end
 
 -- Gives nodes a ticket of their own, owed by ticket `by`, due in `delayMs`.
@@ -58,9 +58,9 @@ end
 -- Writes a change. Nothing in here can fail half-way: all decisions have been made.
 local function writeChange(change)
   local fields = change.fields
-  for _, index in ipairs(change.order) do
+  for index, packed in pairs(change.nodes) do
     fields[#fields + 1] = 'n' .. index
-    fields[#fields + 1] = change.nodes[index]
+    fields[#fields + 1] = packed
   end
   for name, value in pairs({l = change.left, f = change.failed, c = change.tickets}) do
     fields[#fields + 1] = name
