@@ -16,7 +16,7 @@ async function expectError(args: readonly string[], ...expected: readonly (strin
 const unreachable = ['--redis', 'redis://127.0.0.1:1']
 
 describe('errors of the command line', () => {
-  test.concurrent.each<[string, readonly string[], readonly (string | RegExp)[]]>([
+  test.each<[string, readonly string[], readonly (string | RegExp)[]]>([
     ['a command that is none', ['wrker'], [/unknown command 'wrker'/, /Did you mean worker/]],
     [
       'an address that is none',

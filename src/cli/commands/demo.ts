@@ -48,8 +48,8 @@ async function runUntilSignal(options: DemoOptions, terminal: Terminal): Promise
       wait.signal,
     ])
     if (signal === null) return
-    console.log(`\n${signal}: ending what was started`)
     await owned.release()
+    console.log(`\n${signal}: what was started is ended`)
     // What the demo was just waiting for may never come.
     process.exit(exitCodeOf(signal))
   } finally {
