@@ -38,6 +38,31 @@ describeWithRedis(
         expectAgreement(ended, scene.effects.read())
       })
 
+      test('finds the poisonous node of a fan-out, and spares its neighbours', async ({
+        onTestFinished,
+      }) => {
+        const scene = openFaultScene('crossing', onTestFinished)
+        const first = await scene.startProcess({
+          stop: { point: 'handler', node: 'f2', attempt: 1 },
+        })
+        const run = await scene.enqueue()
+        await first.says('reached')
+        await first.kill()
+        await killAgain(scene, 'f2', 4)
+        await scene.startHealthyWorker()
+        const ended = await runEnd(run)
+
+        expect(ended.state).toBe('failed')
+        expect(stopReasonOf(ended, 'f2')).toBe('crash_loop')
+        expect(nodeOf(ended, 'f2').crashes).toBe(4)
+        for (const neighbour of ['f1', 'f3']) {
+          expect(nodeOf(ended, neighbour).state).toBe('succeeded')
+          expect(nodeOf(ended, neighbour).crashes).toBeLessThanOrEqual(2)
+        }
+        expect(nodeOf(ended, 'j')).toMatchObject({ state: 'upstream_failed', causedBy: 'f2' })
+        expectAgreement(ended, scene.effects.read())
+      })
+
       test('of the task holds: with 0 a lost node is never started again', async ({
         onTestFinished,
       }) => {
