@@ -8,15 +8,17 @@ export function rawJobs(around: Surroundings): Scenario {
   return {
     name: 'raw jobs',
     tasksPerRun: 1,
-    execute: (runs) =>
+    execute: (runs, clock) =>
       withQueue(around, async (queue, serve) => {
         const ends = countdown(runs)
         serve(async () => {
           ends.one()
           return { ok: 1 }
         })
+        await clock.started()
         await enqueueAll(runs, (i) => queue.add('job', { i }, JOB))
         await ends.done
+        await clock.ended()
       }),
   }
 }
@@ -26,7 +28,7 @@ export function handWrittenChain(around: Surroundings, length: number): Scenario
   return {
     name: `hand-written chain of ${length}`,
     tasksPerRun: length,
-    execute: (runs) =>
+    execute: (runs, clock) =>
       withQueue(around, async (queue, serve) => {
         const ends = countdown(runs)
         serve(async (data) => {
@@ -35,8 +37,10 @@ export function handWrittenChain(around: Surroundings, length: number): Scenario
           else await queue.add('step', { i: data.i, step: data.step + 1, result }, JOB)
           return result
         })
+        await clock.started()
         await enqueueAll(runs, (i) => queue.add('step', { i, step: 0 }, JOB))
         await ends.done
+        await clock.ended()
       }),
   }
 }
@@ -46,7 +50,7 @@ export function handWrittenFan(around: Surroundings, width: number): Scenario {
   return {
     name: `hand-written 1-${width}-1`,
     tasksPerRun: width + 2,
-    execute: (runs) =>
+    execute: (runs, clock) =>
       withQueue(around, async (queue, serve) => {
         const ends = countdown(runs)
         const redis = around.connect()
@@ -68,8 +72,10 @@ export function handWrittenFan(around: Surroundings, width: number): Scenario {
           }
           return result
         })
+        await clock.started()
         await enqueueAll(runs, (i) => queue.add('step', { i, step: 0 }, JOB))
         await ends.done
+        await clock.ended()
         redis.disconnect()
       }),
   }
@@ -114,7 +120,7 @@ function flowProducer(
   return {
     name,
     tasksPerRun,
-    execute: (runs) =>
+    execute: (runs, clock) =>
       withQueue(around, async (queue, serve) => {
         const ends = countdown(runs)
         const producer = new FlowProducer({ connection: around.connect() })
@@ -123,8 +129,10 @@ function flowProducer(
           if (current.name === 'last') ends.one()
           return { ok: 1 }
         })
+        await clock.started()
         await enqueueAll(runs, (i) => producer.add(job(queue.name, i)))
         await ends.done
+        await clock.ended()
         await producer.close()
       }),
   }

@@ -17,13 +17,22 @@ export interface Sample {
 /** Executes a scenario once and measures it, enqueue included. */
 export async function measure(redis: Redis, scenario: Scenario, tasks: number): Promise<Sample> {
   const runs = Math.max(1, Math.round(tasks / scenario.tasksPerRun))
-  const before = await counters(redis)
-  const cpuBefore = process.cpuUsage()
-  const startedAt = performance.now()
-  await scenario.execute(runs)
-  const seconds = (performance.now() - startedAt) / 1_000
-  const cpu = process.cpuUsage(cpuBefore)
-  const after = await counters(redis)
+  const begin = { counters: await counters(redis), cpu: process.cpuUsage(), at: performance.now() }
+  const end = { counters: begin.counters, cpu: begin.cpu, at: begin.at }
+  await scenario.execute(runs, {
+    started: async () => {
+      Object.assign(begin, { counters: await counters(redis), cpu: process.cpuUsage() })
+      begin.at = performance.now()
+    },
+    ended: async () => {
+      end.at = performance.now()
+      end.cpu = process.cpuUsage(begin.cpu)
+      end.counters = await counters(redis)
+    },
+  })
+  const seconds = (end.at - begin.at) / 1_000
+  const { counters: before } = begin
+  const { counters: after, cpu } = end
   const done = runs * scenario.tasksPerRun
   return {
     tasksPerSecond: done / seconds,

@@ -5,8 +5,17 @@ export interface Scenario {
   readonly name: string
   /** Tasks (or jobs that stand for one) in each run. */
   readonly tasksPerRun: number
-  /** Enqueues `runs` runs and executes them; resolves when the last has ended. Rejects if one ended badly. */
-  execute(runs: number): Promise<void>
+  /**
+   * Enqueues `runs` runs and executes them; resolves when the last has ended. Rejects if one ended badly. The time
+   * between `started` and `ended` counts: what it opens and closes around its work does not.
+   */
+  execute(runs: number, clock: Clock): Promise<void>
+}
+
+/** What a scenario tells when its work begins and ends. */
+export interface Clock {
+  started(): Promise<void>
+  ended(): Promise<void>
 }
 
 /** What scenarios share: one Redis, the same concurrency and connection options for all. */

@@ -26,7 +26,7 @@ export interface NodeRecord {
   readonly x: number | null
 }
 
-const NODE = /^([A-Za-z]):(\d*):(\d*):(\d*):(\d*):(-?\d*):([\d-]*)$/
+const NODE = /^([A-Za-z]):(\d*):(\d*):(\d*):(\d*):(-?\d*):([\d/-]*)$/
 
 /** Reads a packed node field; `openedAt` is the run's start in epoch ms. */
 export function readNode(packed: string, openedAt: number): NodeRecord {

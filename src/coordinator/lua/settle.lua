@@ -71,7 +71,7 @@ end
 
 -- The grant is given back, no attempt was made; or, after `limitMs` without a handler, the node fails.
 function OUTCOMES.no_handler(change, attempt, limitMs)
-  local since = match(attempt.x, '%-(%d+)$') or attempt.ended
+  local since = match(attempt.x, '/(%-?%d+)$') or attempt.ended
   local wait = handlerWait(attempt.ended - int(since), tonumber(limitMs))
   if not wait then
     return OUTCOMES.failed(change, attempt, call('HGET', graphKey(change.graph), 'd' .. attempt.index) or '')

@@ -13,7 +13,7 @@ local function grantAttempt(change, ticket, granted, index, attempts, retries, c
   local attempt, start = int(attempts) + 1, now - change.at
   granted.slots = granted.slots - 1
   granted.fence = granted.fence + 1
-  local x = since and (granted.fence .. '-' .. since) or granted.fence
+  local x = since and (granted.fence .. '/' .. since) or granted.fence
   setNode(change, index, packNode('R', attempt, ticket, retries, crashes, start, x))
   granted:add(index, attempt, retries, crashes, granted.fence, start)
 end

@@ -6,9 +6,9 @@
 --   retries   used of its budget      crashes  charged by lost leases
 --   start     of the last attempt; since when a handler has been missing (H)
 --   x         due time (T, W, H), end (S, F, K), index of the node that caused it (U, u), fencing token of the grant (R),
---             followed by -<since> if a handler was missing before
+--             followed by /<since> if a handler was missing before
 -- Times are ms since the run was opened.
-local function unpackNode(text) return match(text, '^(%a):(%d*):(%d*):(%d*):(%d*):(%-?%d*):([%d%-]*)$') end
+local function unpackNode(text) return match(text, '^(%a):(%d*):(%d*):(%d*):(%d*):(%-?%d*):([%d%-/]*)$') end
 
 local function packNode(state, attempts, ticket, retries, crashes, start, x)
   return state .. ':' .. attempts .. ':' .. ticket .. ':' .. retries .. ':' .. crashes .. ':' .. start .. ':' .. x
