@@ -1,5 +1,6 @@
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const LONG_MS = 2 ** 30
+const SAME_SIGNAL_MS = 1_000
 
 /** Ctrl-C, or a request to end. */
 export type EndSignal = (typeof SIGNALS)[number]
@@ -7,24 +8,32 @@ export type EndSignal = (typeof SIGNALS)[number]
 /** Waits for SIGINT or SIGTERM, and keeps the process alive until then. */
 export interface SignalWait {
   readonly signal: Promise<EndSignal>
-  /** Stops waiting: then the signals end the process again. */
+  /** Stops listening: then the signals end the process again. */
   release(): void
 }
 
-/** Begins to wait for SIGINT or SIGTERM. A second one ends the process at once. */
+/**
+ * Begins to wait for SIGINT or SIGTERM. Ctrl-C often comes twice, from the terminal and from npm or tsx: only one that
+ * comes more than a second later ends the process at once.
+ */
 export function waitForSignal(): SignalWait {
   const alive = setInterval(() => {}, LONG_MS)
   const { promise, resolve } = newPromise<EndSignal>()
+  let heardAt = Number.POSITIVE_INFINITY
   const hear = (signal: EndSignal) => {
-    release()
+    if (performance.now() - heardAt > SAME_SIGNAL_MS) process.exit(exitCodeOf(signal))
+    heardAt = Math.min(heardAt, performance.now())
+    clearInterval(alive)
     resolve(signal)
   }
-  const release = () => {
-    clearInterval(alive)
-    for (const signal of SIGNALS) process.off(signal, hear)
+  for (const signal of SIGNALS) process.on(signal, hear)
+  return {
+    signal: promise,
+    release: () => {
+      clearInterval(alive)
+      for (const signal of SIGNALS) process.off(signal, hear)
+    },
   }
-  for (const signal of SIGNALS) process.once(signal, hear)
-  return { signal: promise, release }
 }
 
 /** The exit code that shells give to a process that a signal ended. */

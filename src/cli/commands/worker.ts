@@ -5,6 +5,7 @@ import { Worker } from '../../worker/worker.ts'
 import { parseDuration } from '../argument-parsers.ts'
 import { type GlobalOptions, readGlobalOptions } from '../global-options.ts'
 import { loadModules } from '../load-modules.ts'
+import { waitForSignal } from '../signal-wait.ts'
 import { withProducer } from '../with-producer.ts'
 
 type Queues = Readonly<Record<string, { readonly concurrency: number }>>
@@ -42,11 +43,11 @@ export function workerCommand(): Command {
       parseDuration,
     )
     .action((modules: readonly string[], options: WorkerArguments, command: Command) =>
-      startWorker(modules, options, readGlobalOptions(command)),
+      runWorker(modules, options, readGlobalOptions(command)),
     )
 }
 
-async function startWorker(
+async function runWorker(
   modules: readonly string[],
   { queue, lease, stalledInterval, shutdownTimeout }: WorkerArguments,
   { redis, namespace }: GlobalOptions,
@@ -55,13 +56,14 @@ async function startWorker(
   // A worker would go on trying, and log each failure: the user is told once.
   await withProducer({ redis, namespace }, async () => {})
   const logger = pino({ name: 'reprise' })
+  const wait = waitForSignal()
   const worker = new Worker({
     redis,
     namespace,
     flows,
     tasks,
     logger,
-    closeOn: ['SIGTERM', 'SIGINT'],
+    closeOn: [],
     queues: queue,
     leaseDuration: lease,
     stalledInterval,
@@ -78,6 +80,9 @@ async function startWorker(
     },
     'worker is ready',
   )
+  logger.info({ signal: await wait.signal }, 'closing on signal')
+  await worker.close()
+  wait.release()
 }
 
 function addQueue(text: string, queues: Queues = {}): Queues {
