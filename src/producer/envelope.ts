@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { isRunId } from '../core/ids.ts'
 import type { Json } from '../core/json.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
 
@@ -17,10 +16,6 @@ const retrySchema = z.custom<RetryOption>().superRefine((value, ctx) => {
 const nodeOptionsSchema = z.strictObject({ retry: retrySchema.optional() })
 
 const runOptionsSchema = z.strictObject({
-  runId: z
-    .string()
-    .refine(isRunId, 'expected a run id such as 0-01JD2Y4S5T6V7W8X9YZABCDEFG')
-    .optional(),
   tags: z.array(z.string().min(1).max(200)).max(50).optional(),
   retry: retrySchema.optional(),
   retries: z.literal('off').optional(),
