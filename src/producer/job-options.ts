@@ -1,7 +1,7 @@
 import type { JobsOptions } from 'bullmq'
 
 /** How long BullMQ keeps a failed job, in seconds: no longer than its run is kept by default (R10). */
-export const FAILED_JOB_AGE_SECONDS = 7 * 24 * 3_600
+const FAILED_JOB_AGE_SECONDS = 7 * 24 * 3_600
 
 /** The queue of flows and tasks that name none. */
 export const DEFAULT_QUEUE = 'default'

@@ -228,12 +228,13 @@ function nodePolicies(nodes: NonNullable<EnqueueOptions['nodes']>): Record<strin
 }
 
 function policyData(retry: RetryOption, where: string): RetryOption {
+  const policy = toPolicy(retry, where)
   try {
-    return policyToJson(toPolicy(retry, where))
+    return policyToJson(policy)
   } catch (cause) {
-    if (cause instanceof DefinitionError)
-      throw new DefinitionError(`${where}: ${cause.message}`, { cause })
-    throw cause
+    throw cause instanceof DefinitionError
+      ? new DefinitionError(`${where}: ${cause.message}`, { cause })
+      : cause
   }
 }
 

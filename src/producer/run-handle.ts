@@ -133,6 +133,12 @@ export class RunHandle<T = unknown> {
         `there is no run ${this.id}, and no job with this id in the queue ${this.#queue}; ended runs are removed after their retention`,
       )
     }
+    if (await job.isFailed()) {
+      throw new RepriseError(
+        'unknown_run',
+        `there is no run ${this.id}; its job failed: ${job.failedReason}`,
+      )
+    }
     if (!(await job.isDelayed())) return 'queued'
     return job.attemptsStarted > 0 ? 'waiting' : 'scheduled'
   }

@@ -76,7 +76,7 @@ export class Worker {
     this.#bullWorkers = [...this.#settings.queues].map(([queue, concurrency]) =>
       this.#serve(surroundings, keys.prefix, queue, concurrency),
     )
-    for (const signal of this.#settings.closeOn) process.once(signal, this.#onSignal)
+    for (const signal of this.#settings.closeOn) process.on(signal, this.#onSignal)
   }
 
   /**
@@ -99,7 +99,6 @@ export class Worker {
   }
 
   async #close(): Promise<void> {
-    for (const signal of this.#settings.closeOn) process.off(signal, this.#onSignal)
     const interrupt = setTimeout(
       () => this.#running.interruptAll(),
       this.#settings.shutdownTimeoutMs,
@@ -111,6 +110,8 @@ export class Worker {
     }
     await this.#queues.close()
     this.#redis.disconnect()
+    // Until here: a signal that comes twice must not end the process in the middle of its closing.
+    for (const signal of this.#settings.closeOn) process.off(signal, this.#onSignal)
   }
 
   #serve(
