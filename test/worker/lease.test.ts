@@ -94,6 +94,44 @@ describeWithRedis('a lease that is lost while its worker lives', () => {
     })
   })
 
+  test('leaves alone a job of the same id in another queue', { timeout: TEST_TIMEOUT_MS }, async ({
+    onTestFinished,
+  }) => {
+    const scene = openScene(onTestFinished)
+    const gate = newGate()
+    onTestFinished(async () => gate.open())
+    const causes: unknown[] = []
+    const starts: string[] = []
+    const standing = task({ name: 'standing', input: z.string() }, async (queue, { signal }) => {
+      starts.push(queue)
+      signal.addEventListener('abort', () => causes.push([queue, signal.reason?.abortCause]))
+      await gate.opened
+      return queue
+    })
+    await scene.startWorker({
+      tasks: [standing],
+      queues: { default: { concurrency: 1 }, side: { concurrency: 1 } },
+      leaseDuration: '2s',
+      stalledInterval: '1h',
+    })
+    const jobs = await Promise.all(
+      ['default', 'side'].map((queue) => {
+        const data = { v: 1, kind: 'task', task: 'standing', input: queue }
+        return scene.queue(queue).add('standing', data, { jobId: 'same' })
+      }),
+    )
+    await eventually(() => expect(starts.toSorted()).toEqual(['default', 'side']))
+    await scene.redis.del(`${scene.prefix}:default:same:lock`)
+    await eventually(() => expect(causes).not.toEqual([]))
+    const [, inSide] = jobs
+    if (!inSide) throw new Error('two jobs')
+    expect(causes).toEqual([['default', 'lease_lost']])
+    gate.open()
+    const ended = await runEnd(scene.foreignRun(inSide, 'side'))
+    expect(ended.state).toBe('succeeded')
+    expect(kindsOf(ended, 'standing')).toEqual([])
+  })
+
   describe('to the same worker', { concurrent: true, timeout: TEST_TIMEOUT_MS }, () => {
     test('aborts the old attempt, and keeps the lease of the new one', async ({
       onTestFinished,
