@@ -43,6 +43,7 @@ export type ClaimRefusal =
   | 'lease'
   | 'no_run'
   | 'run_refused'
+  | 'cancelled'
   | 'descendant_started'
   | 'no_graph'
   | 'run_expired'
@@ -73,7 +74,7 @@ export type ClaimAnswer =
   | { readonly status: 'refused'; readonly reason: ClaimRefusal }
 
 /** Why a settle was refused. */
-export type SettleRefusal = 'no_run' | 'behind' | 'superseded'
+export type SettleRefusal = 'no_run' | 'behind' | 'superseded' | 'cancelled'
 
 /** The answer to `settle`; the fields are described in lua/settle.lua. */
 export type SettleAnswer =
@@ -164,6 +165,34 @@ export function readRefuseAnswer(raw: RawAnswer): RefuseAnswer {
       return { status: 'ok' }
     case 'refused':
       return { status: 'refused', reason: text(raw, 1) as 'lease' | 'run_exists' }
+    default:
+      throw unexpected(raw)
+  }
+}
+
+/** The answer to a move on a whole run: what it owes, or why it was not made. */
+export type RunMoveAnswer =
+  | {
+      readonly status: 'ok'
+      readonly toAdd: readonly TicketToAdd[]
+      /** The run's graph and place, where tickets are owed. */
+      readonly graph: string
+      readonly place: Place | null
+    }
+  | { readonly status: 'refused'; readonly reason: 'no_run' | 'final' | 'changed' }
+
+/** Reads the answer to `cancel`, `pause`, `resume`, `rescue` and `adopt`. */
+export function readRunMoveAnswer(raw: RawAnswer): RunMoveAnswer {
+  switch (text(raw, 0)) {
+    case 'ok':
+      return {
+        status: 'ok',
+        toAdd: readTickets(text(raw, 1)),
+        graph: text(raw, 2),
+        place: readPlace(text(raw, 3)),
+      }
+    case 'refused':
+      return { status: 'refused', reason: text(raw, 1) as 'no_run' | 'final' | 'changed' }
     default:
       throw unexpected(raw)
   }

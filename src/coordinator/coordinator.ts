@@ -5,9 +5,11 @@ import {
   formatPlace,
   type Place,
   type RefuseAnswer,
+  type RunMoveAnswer,
   readClaimAnswer,
   readPlace,
   readRefuseAnswer,
+  readRunMoveAnswer,
   readSettleAnswer,
   readValuesAnswer,
   type SettleAnswer,
@@ -203,6 +205,31 @@ export class Coordinator {
       run.job,
     ]
     return readRefuseAnswer(await this.#batch.run('refuse', args))
+  }
+
+  /** Sets a run's cancel flag (lua/cancel.lua). */
+  async cancel(runId: string): Promise<RunMoveAnswer> {
+    return readRunMoveAnswer(await this.#batch.run('cancel', [runId, this.#retention]))
+  }
+
+  /** Sets a run's pause flag (lua/pause.lua). */
+  async pause(runId: string): Promise<RunMoveAnswer> {
+    return readRunMoveAnswer(await this.#batch.run('pause', [runId]))
+  }
+
+  /** Ends a pause; the caller adds the jobs of the tickets that the answer names (lua/pause.lua). */
+  async resume(runId: string): Promise<RunMoveAnswer> {
+    return readRunMoveAnswer(await this.#batch.run('resume', [runId]))
+  }
+
+  /** Moves what a row holds to a new ticket, if the row still is what it was (lua/rescue.lua). */
+  async rescue(runId: string, ticket: number, row: string): Promise<RunMoveAnswer> {
+    return readRunMoveAnswer(await this.#batch.run('rescue', [runId, ticket, row]))
+  }
+
+  /** Gives a ticket to a node that no row holds, if the node still is what it was (lua/rescue.lua). */
+  async adopt(runId: string, index: number, node: string): Promise<RunMoveAnswer> {
+    return readRunMoveAnswer(await this.#batch.run('adopt', [runId, index, node]))
   }
 
   /** What a node's input is made of, for a worker that lacks some of it (lua/read-values.lua). */

@@ -17,6 +17,11 @@ export class ShardKeys {
     return `${this.prefix}/live`
   }
 
+  /** The lease of the one worker that reconciles. */
+  get reconciler(): string {
+    return `${this.prefix}/reconciler`
+  }
+
   /** Hash: the run, its nodes and its rows. Also the name of the channel that announces its changes. */
   run(runId: string): string {
     return `${this.prefix}/run:${runId}`

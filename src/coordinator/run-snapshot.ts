@@ -1,7 +1,7 @@
 import { RepriseError } from '../core/errors.ts'
 import type { StopReason, StoredError } from '../core/failure.ts'
 import { fromJsonText } from '../core/json.ts'
-import type { NodeState, RunState } from '../core/states.ts'
+import { isFinalNodeState, type NodeState, type RunState } from '../core/states.ts'
 import { type CompiledGraph, compileGraph } from '../flow/compile.ts'
 import type { GraphNode } from '../flow/graph.ts'
 import { parseGraph } from '../flow/graph-schema.ts'
@@ -17,7 +17,7 @@ export interface NodeSnapshot {
   readonly task: string | null
   readonly state: NodeState
   /** What a `waiting` node waits for. */
-  readonly waitingFor: 'delay' | 'no_handler' | null
+  readonly waitingFor: 'delay' | 'no_handler' | 'pause' | null
   /** True if it failed, or an upstream did, and a plan B made up for it. */
   readonly forgiven: boolean
   /** Attempts granted so far. */
@@ -73,11 +73,11 @@ export async function readRun(
   return {
     id: runId,
     flow: run.q ?? '',
-    state: runState(letter, nodes),
+    state: runState(letter, run.pz !== undefined, nodes),
     openedAt,
     endedAt: run.e === undefined ? null : openedAt + Number(run.e),
     refusal: run.x === undefined ? null : (fromJsonText(run.x, 'a refusal') as never),
-    nodes,
+    nodes: letter === 'C' ? nodes.map(asCancelled) : nodes,
     graph,
   }
 }
@@ -93,6 +93,11 @@ export async function readGraph(
     throw new RepriseError('internal', `the graph ${hash} is not stored any more`)
   }
   return compileGraph(parseGraph(json, `the stored graph ${hash}`))
+}
+
+// A cancel sets one flag: what had not ended by then reads as cancelled.
+function asCancelled(node: NodeSnapshot): NodeSnapshot {
+  return isFinalNodeState(node.state) ? node : { ...node, state: 'cancelled', dueAt: null }
 }
 
 function snapshotNode(
@@ -126,6 +131,7 @@ function snapshotNode(
 
 function waitingFor(record: NodeRecord | null): NodeSnapshot['waitingFor'] {
   if (record?.letter === 'W') return 'delay'
+  if (record?.letter === 'P') return 'pause'
   return record?.letter === 'H' ? 'no_handler' : null
 }
 
@@ -135,6 +141,7 @@ const NODE_STATES: Readonly<Record<string, NodeState>> = {
   T: 'retrying',
   W: 'waiting',
   H: 'waiting',
+  P: 'waiting',
   S: 'succeeded',
   F: 'failed',
   f: 'failed',
@@ -152,9 +159,11 @@ export function nodeState(letter: string): NodeState {
   return state
 }
 
-function runState(letter: string, nodes: readonly NodeSnapshot[]): RunState {
+function runState(letter: string, isPaused: boolean, nodes: readonly NodeSnapshot[]): RunState {
   if (letter === 'S') return 'succeeded'
   if (letter === 'F' || letter === 'X') return 'failed'
+  if (letter === 'C') return 'cancelled'
+  if (isPaused) return 'paused'
   const has = (state: NodeState) => nodes.some((node) => node.state === state)
   if (has('running') || has('ready')) return 'running'
   if (has('retrying')) return 'retrying'

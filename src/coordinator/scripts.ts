@@ -18,6 +18,9 @@ export const FRAGMENTS = [
   'refuse',
   'settle',
   'read-values',
+  'cancel',
+  'pause',
+  'rescue',
   'moves',
 ] as const
 

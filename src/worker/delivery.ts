@@ -196,6 +196,7 @@ class DeliveryRun {
 function rowEnd(left: RowEnd): DeliveryEnd | null {
   switch (left.kind) {
     case 'empty':
+    case 'cancelled':
       return { kind: 'completed' }
     case 'failed':
       return { kind: 'failed', message: messageOfLogLine(left.lastLogLine) }
@@ -214,6 +215,8 @@ function refusedEnd(reason: ClaimRefusal): DeliveryEnd {
   switch (reason) {
     case 'lease':
       return { kind: 'lost' }
+    case 'cancelled':
+      return { kind: 'completed' }
     case 'descendant_started':
       return {
         kind: 'failed',

@@ -21,6 +21,8 @@ export type RowEnd =
   | { readonly kind: 'waiting'; readonly waitMs: number }
   /** Ready or waiting nodes are left: claim again. */
   | { readonly kind: 'more' }
+  /** The run was cancelled. */
+  | { readonly kind: 'cancelled' }
   /** The lease is somebody else's. */
   | { readonly kind: 'lost' }
 
@@ -126,6 +128,10 @@ export class RowRun {
     const answer = await this.#settle(grant, end)
     if (answer.status === 'refused') {
       hooks.onRefused?.({ ...info, answer: answer.reason })
+      if (answer.reason === 'cancelled') {
+        this.#end = { kind: 'cancelled' }
+        return []
+      }
       throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
     }
     hooks.onAttemptEnded?.({ ...info, durationMs, failure: end.failure, decision: end.decision })

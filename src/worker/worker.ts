@@ -18,6 +18,7 @@ import { Handlers } from './handlers.ts'
 import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
 import { Permits } from './permits.ts'
 import { punctualBackend } from './punctual-backend.ts'
+import { Reconciler } from './reconciler.ts'
 import { TaskDurations } from './task-durations.ts'
 
 const SHARD = 0
@@ -39,6 +40,7 @@ export class Worker {
   readonly #redis: RedisConnection
   readonly #queues: Queues
   readonly #running = new RunningAttempts()
+  readonly #reconciler: Reconciler
   readonly #bullWorkers: readonly BullWorker[]
   readonly #onSignal = (signal: NodeJS.Signals) => this.#closeOnSignal(signal)
   #closing: Promise<void> | null = null
@@ -73,6 +75,16 @@ export class Worker {
       newLease: leaseSequence(),
       isClosing: () => this.#closing !== null,
     }
+    this.#reconciler = new Reconciler({
+      redis: this.#redis,
+      coordinator,
+      graphs: surroundings.graphs,
+      queues: this.#queues,
+      logger: this.#logger,
+      boundMs: recoveryBound(this.#settings),
+      owner: surroundings.newLease(),
+    })
+    this.#reconciler.start()
     this.#bullWorkers = [...this.#settings.queues].map(([queue, concurrency]) =>
       this.#serve(surroundings, keys.prefix, queue, concurrency),
     )
@@ -108,6 +120,7 @@ export class Worker {
     } finally {
       clearTimeout(interrupt)
     }
+    await this.#reconciler.stop()
     await this.#queues.close()
     this.#redis.disconnect()
     // Until here: a signal that comes twice must not end the process in the middle of its closing.
@@ -155,6 +168,11 @@ export class Worker {
       this.#logger.error({ error: messageOf(error) }, 'closing failed')
     })
   }
+}
+
+/** Within this time a crash is noticed by BullMQ: max(4 S, L + 2 S) for lease L and stalled interval S (measured). */
+function recoveryBound({ leaseMs, stalledIntervalMs }: WorkerSettings): number {
+  return Math.max(4 * stalledIntervalMs, leaseMs + 2 * stalledIntervalMs)
 }
 
 function leaseSequence(): () => string {

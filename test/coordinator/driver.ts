@@ -103,17 +103,21 @@ export class Driver {
       const home = delayMs === 0 && !away.includes(root?.key ?? '')
       return { index, delayMs, home, place: this.graph.places[index] ?? 0 }
     })
-    return this.coordinator.open(delivery, { free: slots, isolated: true }, {
-      fresh,
-      graph: this.graph,
-      roots,
-      grain: this.#options.grain ?? 1,
-      input,
-      options: '',
-      place: null,
-      maxCrashes: new Map(),
-      job: '',
-    })
+    return this.coordinator.open(
+      delivery,
+      { free: slots, isolated: true },
+      {
+        fresh,
+        graph: this.graph,
+        roots,
+        grain: this.#options.grain ?? 1,
+        input,
+        options: '',
+        place: null,
+        maxCrashes: new Map(),
+        job: '',
+      },
+    )
   }
 
   claim(delivery: Delivery, slots = this.#options.slots ?? 1): Promise<ClaimAnswer> {
@@ -190,11 +194,7 @@ export class Driver {
     const now = Math.floor(seconds * 1_000 + micros / 1_000) - (await this.read()).openedAt
     const packed = (await this.field(`n${index}`)) ?? ''
     const since = packed.startsWith('H') ? String(now - waitedMs) : '$1'
-    await this.redis.hset(
-      run,
-      `n${index}`,
-      packed.replace(/(-?\d*):-?\d*$/, `${since}:${now - 1}`),
-    )
+    await this.redis.hset(run, `n${index}`, packed.replace(/(-?\d*):-?\d*$/, `${since}:${now - 1}`))
   }
 
   /** The run's fields that should be gone when it has ended: counts of upstreams, and rows without a failed node. */

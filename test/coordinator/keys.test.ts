@@ -52,7 +52,17 @@ describeWithRedis(
       const ours = touched.filter((args) => args.join(' ').includes(driver.keys.prefix))
       const commands = new Set(ours.map(([command = '']) => command.toUpperCase()))
       expect([...commands].sort()).toEqual(
-        expect.arrayContaining(['GET', 'HDEL', 'HGET', 'HMGET', 'HSET', 'PEXPIRE', 'PUBLISH', 'ZADD', 'ZREM']),
+        expect.arrayContaining([
+          'GET',
+          'HDEL',
+          'HGET',
+          'HMGET',
+          'HSET',
+          'PEXPIRE',
+          'PUBLISH',
+          'ZADD',
+          'ZREM',
+        ]),
       )
       for (const [command, key] of ours) {
         expect(key, command).toMatch(new RegExp(`^\\{${driver.keys.prefix.slice(1, -1)}\\}[/:]`))

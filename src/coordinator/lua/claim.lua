@@ -15,7 +15,7 @@
 --       at: when the run was opened, epoch ms; start is relative to it
 --   {'nothing', toAdd}               the ticket has no row any more: its job may end
 --   {'ended', toAdd, lastLogLine}    the row holds only finally failed nodes: the job fails again, nothing executes
---   {'refused', reason}              lease | no_run | run_refused | descendant_started
+--   {'refused', reason}              lease | no_run | run_refused | cancelled | descendant_started
 -- Announces: started.
 -- Idempotent: under the same lease it answers with the same grants again. A running node under an older lease is
 --   closed as a crash, charged, and granted anew or failed with crash_loop.
@@ -28,19 +28,22 @@ local function isRedelivery(row, seen, lease)
 end
 
 -- Claims the delivery's ticket of a run whose fields have been read, in this order:
-local CLAIM_FIELDS = {'s', 'g', 'c', 'l', 'f', 'at', 'z', 'o', 'p'}
+local CLAIM_FIELDS = {'s', 'g', 'c', 'l', 'f', 'at', 'z', 'o', 'p', 'pz'}
 
 local function claimTicket(delivery, fields, rowText)
   local run, ticket = delivery.run, delivery.ticket
   local live = {state = fields[1], graph = fields[2], tickets = fields[3], left = fields[4], failed = fields[5],
-    at = fields[6], fence = fields[7], options = fields[8], place = fields[9]}
+    at = fields[6], fence = fields[7], options = fields[8], place = fields[9], paused = fields[10]}
   if not live.state then return {'refused', 'no_run'} end
   if live.state == 'X' then return {'refused', 'run_refused'} end
   local change = newChange(run, live)
+  if live.state == 'C' and not rowText then return {'refused', 'cancelled'} end
   if not rowText then return {'nothing', owedBy(change.key, change.tickets, ticket, change.at)} end
   local row = readRow(rowText)
+  local isCancelled = live.state == 'C'
+  if isCancelled and row.state ~= 'e' then return {'refused', 'cancelled'} end
   if row.state == 'e' then
-    if isRedelivery(row, delivery.seen, delivery.lease) then
+    if isCancelled or isRedelivery(row, delivery.seen, delivery.lease) then
       call('HSET', change.key, 't' .. ticket, packRow('e', delivery.seen, delivery.lease, row.by, '', row.place, row.tokens))
       return {'ended', owedBy(change.key, change.tickets, ticket, change.at), firstFailure(run, row.tokens)}
     end

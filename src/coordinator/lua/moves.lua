@@ -1,7 +1,8 @@
 -- The composed script's entry: runs the moves of one event-loop tick, one after the other, and answers in their order.
 -- ARGV: prefix, then per move: name, number of arguments, arguments.
 -- A move that raises an error does not touch the others: its answer is {'error', message}.
-local MOVES = {open = open, claim = claim, settle = settle, refuse = refuse, readValues = readValues}
+local MOVES = {open = open, claim = claim, settle = settle, refuse = refuse, readValues = readValues,
+  cancel = cancel, pause = pause, resume = resume, rescue = rescue, adopt = adopt}
 local answers, position = {}, 2
 while position <= #ARGV do
   local count = tonumber(ARGV[position + 1])

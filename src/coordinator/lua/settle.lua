@@ -15,7 +15,7 @@
 --       runEnd: succeeded | failed if this settle ended the run, else ''
 --       grants, values: as `claim` gives them, for nodes that go on in this delivery; values only of nodes with several
 --       upstreams: the one upstream of others is known to the worker
---   {'refused', reason}: no_run | behind (the run has not seen this attempt) | superseded
+--   {'refused', reason}: no_run | behind (the run has not seen this attempt) | superseded | cancelled
 -- Announces: settled, or ended.
 -- Idempotent: repeated by the holder of the attempt, it gives the stored answer again and changes nothing.
 local function storedAnswer(change, runState, ticket, index, lease, rowText)
@@ -114,17 +114,19 @@ local function keepAtHome(change, place, grain)
 end
 
 local function settle(run, ticket, index, number, lease, retention, outcome, payload, detail, goOn)
-  local fields = call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'g', 'c', 'l', 'f', 'at', 'z')
+  local fields = call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'g', 'c', 'l', 'f', 'at', 'z', 'pz')
   if not fields[1] then return {'refused', 'no_run'} end
   if not fields[2] then return {'refused', 'behind'} end
   local rowText = fields[3]
-  local change = newChange(run, {graph = fields[4], tickets = fields[5], left = fields[6], failed = fields[7], at = fields[8]})
+  local change = newChange(run, {graph = fields[4], tickets = fields[5], left = fields[6], failed = fields[7], at = fields[8],
+    paused = fields[10]})
   local state, granted, _, retries, crashes, start, x = unpackNode(fields[2])
   local gaveBack = state == 'H' and int(granted) == tonumber(number) - 1
   if gaveBack then return storedAnswer(change, fields[1], ticket, index, lease, rowText) end
   if int(granted) < tonumber(number) then return {'refused', 'behind'} end
   if granted ~= number then return {'refused', 'superseded'} end
   if state ~= 'R' then return storedAnswer(change, fields[1], ticket, index, lease, rowText) end
+  if fields[1] == 'C' then return {'refused', 'cancelled'} end
   local row = rowText and readRow(rowText)
   if not row or row.lease ~= lease then return {'refused', 'superseded'} end
 
@@ -132,11 +134,11 @@ local function settle(run, ticket, index, number, lease, retention, outcome, pay
     ended = now - change.at, row = row, x = x}
   local token, waitMs = OUTCOMES[outcome](change, attempt, detail)
   local place, grain, slots = match(goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
-  local home, fresh, unknown = keepAtHome(change, row.place == '' and place, tonumber(grain))
+  local home, fresh, unknown = keepAtHome(change, row.place == '' and not change.paused and place, tonumber(grain))
   giveTickets(change, ticket, tonumber(grain))
   home[#home + 1] = replaceToken(row.tokens, index, token)
   if home[#home] == '' then home[#home] = nil end
-  local grants = newGrants(tonumber(slots), int(fields[9]))
+  local grants = newGrants(change.paused and 0 or tonumber(slots), int(fields[9]))
   local tokens = grantReady(change, ticket, concat(home, ','), grants, fresh)
   for k in gmatch(tokens, '%+(%d+)') do
     if fresh[k] then setNode(change, k, packNode('Y', 0, ticket, 0, 0, '', '')) end

@@ -48,6 +48,10 @@ local function grantToken(change, delivery, row, token, many, granted, opening)
       return nil
     end
   end
+  if change.paused then
+    park(change, index, attempts, retries, crashes)
+    return nil
+  end
   -- A node that was lost twice runs only where its delivery holds the process' one place for such (R6).
   if granted.slots == 0 or (int(crashes) > 1 and not delivery.isolated) then
     setNode(change, index, packNode('Y', attempts, delivery.ticket, retries, crashes, '', ''))

@@ -1,5 +1,5 @@
 -- A node's packed field `n<index>` of the run: state:attempts:ticket:retries:crashes:start:x
---   state     Y ready, R running, T retrying, W waiting for a time, H waiting for a handler,
+--   state     Y ready, R running, T retrying, W waiting for a time, H waiting for a handler, P parked by a pause,
 --             S succeeded, F failed, f failed and forgiven, U upstream_failed, u the same forgiven, K skipped
 --             (an absent field is `pending`)
 --   attempts  granted so far          ticket   whose row holds it

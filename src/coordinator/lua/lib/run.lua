@@ -1,9 +1,9 @@
 -- The end of a run and of waiting for it. Fields of the run's hash besides nodes and rows:
---   s state (R live, S succeeded, F failed, X refused at open)   q flow   g graph hash   at opened, epoch ms
+--   s state (R live, S succeeded, F failed, C cancelled, X refused at open)   q flow   g graph hash   at opened, epoch ms
 --   e ended, ms since `at`   l nodes not final yet   f nodes failed and not forgiven   c last ticket number
 --   z grants so far (the fencing token)   i input, JSON   o options, JSON   x why it was refused at open, JSON
 --   j queue|job id of ticket 0 where that id is not the run's   w<index> packed counts of final upstreams of a node
---   m<index> maxCrashes from an enqueue-time policy
+--   m<index> maxCrashes from an enqueue-time policy   p place of the flow job   pz paused   pk parked nodes
 local function announce(run, what) call('PUBLISH', PREFIX .. '/run:' .. run, what) end
 
 -- All nodes are final: the run ends, and is kept for `retention` = <ms after success>.<ms after failure> (R20).

@@ -2,8 +2,8 @@
 
 -- `live` holds fields of the run as they were read: at, graph, left, failed, tickets.
 local function newChange(run, live)
-  return {run = run, key = runKey(run), at = int(live.at), graph = live.graph, left = int(live.left),
-    failed = int(live.failed), tickets = int(live.tickets), nodes = {}, ready = {}, spent = {}, fields = {}, toAdd = {}}
+  return {run = run, key = runKey(run), at = int(live.at), graph = live.graph, left = int(live.left), paused = live.paused,
+    failed = int(live.failed), tickets = int(live.tickets), nodes = {}, ready = {}, spent = {}, fields = {}, toAdd = {}, parked = {}}
 end
 
 -- Gives nodes a ticket of their own, owed by ticket `by`, due in `delayMs`.
@@ -25,8 +25,18 @@ local function giveCompany(change, by, indices)
   for _, index in ipairs(indices) do setNode(change, index, packNode('Y', 0, ticket, 0, 0, '', '')) end
 end
 
+-- A paused run: the node waits in no row until somebody resumes (R14).
+local function park(change, index, attempts, retries, crashes)
+  setNode(change, index, packNode('P', attempts, '', retries, crashes, '', ''))
+  change.parked[#change.parked + 1] = index
+end
+
 -- Tickets for all nodes that became ready: companies of at most `grain` nodes of one place; delayed nodes go alone.
 local function giveTickets(change, by, grain)
+  if change.paused then
+    for _, entry in ipairs(change.ready) do park(change, entry[1], 0, 0, 0) end
+    return
+  end
   local companies = {}
   for _, entry in ipairs(change.ready) do
     local index, delayMs, place = entry[1], entry[2], entry[3]
@@ -61,6 +71,11 @@ local function writeChange(change)
   for index, packed in pairs(change.nodes) do
     fields[#fields + 1] = 'n' .. index
     fields[#fields + 1] = packed
+  end
+  if #change.parked > 0 then
+    local before = call('HGET', change.key, 'pk')
+    fields[#fields + 1] = 'pk'
+    fields[#fields + 1] = (before and (before .. ',') or '') .. concat(change.parked, ',')
   end
   for name, value in pairs({l = change.left, f = change.failed, c = change.tickets}) do
     fields[#fields + 1] = name

@@ -1,0 +1,186 @@
+import type { TicketToAdd } from '../coordinator/answers.ts'
+import type { RedisConnection } from '../coordinator/connection.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import {
+  holdReconcilerLease,
+  markChecked,
+  type RunRows,
+  readRunRows,
+  runsToCheck,
+} from '../coordinator/run-rows.ts'
+import { messageOf } from '../core/errors.ts'
+import { ticketJobId } from '../core/ids.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Queues } from '../producer/queues.ts'
+import type { Graphs } from './graphs.ts'
+import { type JobFate, type Suspicion, suspicionsIn } from './suspicions.ts'
+import { addTickets, DEFAULT_PLACE, placeOf } from './tickets.ts'
+
+/** What a reconciler works with. */
+export interface ReconcilerParts {
+  readonly redis: RedisConnection
+  readonly coordinator: Coordinator
+  readonly graphs: Graphs
+  readonly queues: Queues
+  readonly logger: Logger
+  /** The recovery bound B: what has not changed for so long is acted on. */
+  readonly boundMs: number
+  /** The name under which it holds the shard's lease. */
+  readonly owner: string
+}
+
+/** What was found in a run and, if it had stayed so for B, mended. */
+export interface Finding {
+  readonly runId: string
+  readonly suspicion: Suspicion
+  readonly wasMended: boolean
+}
+
+const RUNS_PER_PASS = 500
+const PASSES_PER_BOUND = 5
+const FORGET_AFTER_BOUNDS = 4
+
+/**
+ * Looks after runs that nothing would ever wake (R16): Redis lost a queue, somebody obliterated it, or a row and its job
+ * came apart in another way. It acts only on what it has seen twice, unchanged, at least B apart, and each act is a
+ * script that checks again. One worker per shard does it at a time, by a lease.
+ */
+export class Reconciler {
+  readonly #parts: ReconcilerParts
+  readonly #firstSeen = new Map<string, number>()
+  #timer: NodeJS.Timeout | undefined
+  #pass: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: ReconcilerParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    const everyMs = this.#parts.boundMs / PASSES_PER_BOUND
+    this.#timer = setInterval(() => {
+      this.#pass = this.#leasedPass(everyMs).catch((error: unknown) => {
+        this.#parts.logger.warn({ error: messageOf(error) }, 'reconciling failed')
+      })
+    }, everyMs)
+    this.#timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#pass
+  }
+
+  async #leasedPass(everyMs: number): Promise<void> {
+    const { redis, coordinator, owner, logger, boundMs } = this.#parts
+    if (!(await holdReconcilerLease(redis, coordinator.keys, owner, 3 * everyMs))) return
+    for (const { runId, suspicion, wasMended } of await this.pass(boundMs)) {
+      if (wasMended) logger.warn({ runId, suspicion }, 'a stuck run was mended')
+    }
+  }
+
+  /** One look at the live runs that nobody has looked at for `ageMs`. */
+  async pass(ageMs: number): Promise<Finding[]> {
+    const { redis, coordinator } = this.#parts
+    const [seconds = 0] = (await redis.time()).map(Number)
+    const before = seconds * 1_000 - ageMs
+    const runIds = await runsToCheck(redis, coordinator.keys, before, RUNS_PER_PASS)
+    const findings: Finding[] = []
+    for (const runId of runIds) {
+      const run = await readRunRows(redis, coordinator.keys, runId)
+      const found = run ? await this.#look(run) : []
+      findings.push(...found)
+      // A run under suspicion is looked at again in the next pass.
+      if (found.length === 0) await markChecked(redis, coordinator.keys, runId, seconds * 1_000)
+    }
+    this.#forgetOld()
+    return findings
+  }
+
+  // What came right by itself is not seen again; it need not be remembered.
+  #forgetOld(): void {
+    const oldest = performance.now() - FORGET_AFTER_BOUNDS * this.#parts.boundMs
+    for (const [key, since] of this.#firstSeen) {
+      if (since < oldest) this.#firstSeen.delete(key)
+    }
+  }
+
+  async #look(run: RunRows): Promise<Finding[]> {
+    const suspicions = await suspicionsIn(run, (ticket) => this.#fateOf(run, ticket))
+    const findings: Finding[] = []
+    for (const suspicion of suspicions) {
+      const wasMended = this.#isOld(run.runId, suspicion) && (await this.#mend(run, suspicion))
+      findings.push({ runId: run.runId, suspicion, wasMended })
+    }
+    return findings
+  }
+
+  #isOld(runId: string, { kind, evidence }: Suspicion): boolean {
+    const key = `${runId} ${kind} ${evidence}`
+    const since = this.#firstSeen.get(key)
+    const now = performance.now()
+    if (since === undefined) {
+      this.#firstSeen.set(key, now)
+      return false
+    }
+    if (now - since < this.#parts.boundMs) return false
+    this.#firstSeen.delete(key)
+    return true
+  }
+
+  async #mend(run: RunRows, suspicion: Suspicion): Promise<boolean> {
+    const { coordinator } = this.#parts
+    const { runId } = run
+    switch (suspicion.kind) {
+      case 'owed': {
+        const row = run.rows.find(({ ticket }) => ticket === suspicion.ticket)
+        if (!row) return false
+        const { ticket, indices, place } = row
+        return this.#add(run, [{ ticket, indices, delayMs: 0, place }])
+      }
+      case 'claimed':
+        return this.#addAnswer(
+          run,
+          await coordinator.rescue(runId, suspicion.ticket, suspicion.evidence),
+        )
+      case 'orphan':
+        return this.#addAnswer(
+          run,
+          await coordinator.adopt(runId, suspicion.index, suspicion.evidence),
+        )
+      case 'parked':
+        return this.#addAnswer(run, await coordinator.resume(runId))
+    }
+  }
+
+  async #addAnswer(
+    run: RunRows,
+    answer: Awaited<ReturnType<Coordinator['rescue']>>,
+  ): Promise<boolean> {
+    return answer.status === 'ok' && (await this.#add(run, answer.toAdd))
+  }
+
+  async #add(run: RunRows, tickets: readonly TicketToAdd[]): Promise<boolean> {
+    const { graphs, queues } = this.#parts
+    const { graph } = await graphs.get(run.graph)
+    await addTickets(queues, run.runId, graph, run.place ?? DEFAULT_PLACE, tickets)
+    return true
+  }
+
+  async #fateOf(run: RunRows, ticket: number): Promise<JobFate> {
+    const { queue, jobId } = await this.#jobOf(run, ticket)
+    const state = await this.#parts.queues.get(queue).getJobState(jobId)
+    return state === 'unknown' || state === 'completed' || state === 'failed' ? 'gone' : 'alive'
+  }
+
+  async #jobOf(run: RunRows, ticket: number): Promise<{ queue: string; jobId: string }> {
+    const runPlace = run.place ?? DEFAULT_PLACE
+    if (ticket === 0) {
+      const [, foreignId] = run.foreignJob?.split('|', 2) ?? []
+      return { queue: runPlace.queue, jobId: foreignId ?? run.runId }
+    }
+    const row = run.rows.find((candidate) => candidate.ticket === ticket)
+    const { graph } = await this.#parts.graphs.get(run.graph)
+    const place = row?.place ?? placeOf(graph, row?.indices[0] ?? 0, runPlace)
+    return { queue: place.queue, jobId: ticketJobId(run.runId, ticket) }
+  }
+}

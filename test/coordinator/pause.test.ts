@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { describeWithRedis } from '../setup/namespace.ts'
+import { Driver, retryIn, tickets, useRedis } from './driver.ts'
+import { node } from './graphs.ts'
+
+describeWithRedis('pause', () => {
+  const redis = useRedis()
+  const fan = [node('a'), node('b', ['a']), node('c', ['a']), node('d', ['b', 'c'])]
+
+  test('lets a settle resolve what depends on it, but dispatch nothing', async () => {
+    const driver = new Driver(redis(), fan)
+    const active = await driver.openGranted()
+    await driver.coordinator.pause(driver.runId)
+    expect(await active.settle('a')).toMatchObject({ rowLeft: 'empty', toAdd: [], grants: [] })
+    expect(await driver.node('b')).toMatchObject({ state: 'waiting', waitingFor: 'pause' })
+    expect((await driver.read()).state).toBe('paused')
+  })
+
+  test('parks what a claim finds', async () => {
+    const driver = new Driver(redis(), fan)
+    const settled = await (await driver.openGranted()).settle('a')
+    await driver.coordinator.pause(driver.runId)
+    for (const ticket of tickets(settled)) {
+      const answer = await driver.claim(await driver.deliver(ticket))
+      expect(answer).toMatchObject({ status: 'granted', grants: [], rowLeft: 'empty' })
+    }
+    expect(await driver.node('c')).toMatchObject({ state: 'waiting', waitingFor: 'pause' })
+  })
+
+  test('ends with resume: every parked node gets a ticket, and the run its end', async () => {
+    const driver = new Driver(redis(), fan)
+    const active = await driver.openGranted()
+    await driver.coordinator.pause(driver.runId)
+    await active.settle('a')
+    const resumed = await driver.coordinator.resume(driver.runId)
+    if (resumed.status !== 'ok') throw new Error('expected ok')
+    expect(resumed.toAdd).toHaveLength(2)
+    await driver.finish(tickets(resumed), {})
+    expect((await driver.read()).state).toBe('succeeded')
+    expect(await driver.leftovers()).toEqual([])
+  })
+
+  test('keeps the count of attempts and retries of a node that was to be retried', async () => {
+    const driver = new Driver(redis(), [node('a')])
+    await (await driver.openGranted()).settle('a', retryIn(1))
+    await driver.coordinator.pause(driver.runId)
+    await expect
+      .poll(async () => (await driver.claim(await driver.deliver(0))).status)
+      .toBe('nothing')
+    const resumed = await driver.coordinator.resume(driver.runId)
+    if (resumed.status !== 'ok') throw new Error('expected ok')
+    const [ticket = 0] = tickets(resumed)
+    const again = await driver.claimGranted(ticket)
+    expect(again.grant('a')).toMatchObject({ attempt: 2, retriesUsed: 1 })
+  })
+
+  test('is refused for a run that is unknown or has ended; resume twice dispatches once', async () => {
+    const driver = new Driver(redis(), [node('a'), node('b', ['a'])])
+    expect(await driver.coordinator.pause(driver.runId)).toMatchObject({ reason: 'no_run' })
+    const active = await driver.openGranted()
+    await driver.coordinator.pause(driver.runId)
+    await active.settle('a')
+    const first = await driver.coordinator.resume(driver.runId)
+    expect(first).toMatchObject({ status: 'ok' })
+    expect(await driver.coordinator.resume(driver.runId)).toMatchObject({ toAdd: [] })
+    await driver.finish(first.status === 'ok' ? tickets(first) : [], {})
+    expect(await driver.coordinator.pause(driver.runId)).toMatchObject({ reason: 'final' })
+  })
+})
