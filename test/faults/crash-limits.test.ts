@@ -41,7 +41,7 @@ describeWithRedis(
       test('finds the poisonous node of a fan-out, and spares its neighbours', async ({
         onTestFinished,
       }) => {
-        const scene = openFaultScene('crossing', onTestFinished)
+        const scene = openFaultScene('inline', onTestFinished)
         const first = await scene.startProcess({
           stop: { point: 'handler', node: 'f2', attempt: 1 },
         })

@@ -27,11 +27,6 @@ function points(...of: readonly StopPoint[]) {
   return of.flatMap((point) => POSITIONS.map((position) => ({ point, ...position })))
 }
 
-/** The nodes of a fan-out may share one job, which the first of them leads. */
-function leadingTheFanOut<Row extends { readonly node: string }>(row: Row) {
-  return row.node === 'f2' ? { ...row, node: 'f1' } : row
-}
-
 describeWithRedis(
   'a worker killed with SIGKILL',
   () => {
@@ -39,7 +34,7 @@ describeWithRedis(
       const inOneQueue = flow === 'inline'
       test.for([
         // In one queue a worker may go on with a node without a claim or a dispatch.
-        ...(inOneQueue ? [] : points('claim').map(leadingTheFanOut)),
+        ...(inOneQueue ? [] : points('claim')),
         ...points('handler', 'settled', 'finish'),
         ...(inOneQueue
           ? []

@@ -48,7 +48,11 @@ export function openFaultScene(flowName: string, onTestFinished: OnTestFinished)
       scene.startWorker({
         flows,
         ...QUICK_RECOVERY,
-        queues: { default: { concurrency: 5 }, side: { concurrency: 5 } },
+        queues: {
+          default: { concurrency: 5 },
+          side: { concurrency: 5 },
+          far: { concurrency: 5 },
+        },
         ...options,
       }),
   }

@@ -38,16 +38,18 @@ export function fixtureFlows(effects: EffectsFile, hold: Hold = () => {}): Fixtu
     ({ after }, ctx) => work(after, ctx, 0),
   )
 
-  // Every hop leads to the other queue, so that each node comes by a job of its own.
-  const crossing = ladder('crossing', 'side')
-  const inline = ladder('inline', 'default')
+  // Every hop leads to another queue, so that the nodes come by jobs of their own.
+  const crossing = ladder('crossing', 'side', 'far')
+  const inline = ladder('inline', 'default', 'default')
 
-  function ladder(name: string, side: string): FixtureFlow {
+  function ladder(name: string, side: string, far: string): FixtureFlow {
     return flow({ name, input: run }, (input) => {
       const a = step.with({ key: 'a' })({ after: [input.start] })
       const b = step.with({ key: 'b', queue: side })({ after: [a] })
       const c = step.with({ key: 'c' })({ after: [b] })
-      const fan = ['f1', 'f2', 'f3'].map((key) => step.with({ key, queue: side })({ after: [c] }))
+      const fan = ['f1', 'f2', 'f3'].map((key) =>
+        step.with({ key, queue: key === 'f2' ? far : side })({ after: [c] }),
+      )
       const j = step.with({ key: 'j' })({ after: fan })
       return step.with({ key: 'z', queue: side })({ after: [j] })
     })

@@ -109,7 +109,7 @@ const worker = new Worker({
   redis: orders.redisUrl,
   namespace: orders.namespace,
   flows,
-  queues: { default: { concurrency }, side: { concurrency } },
+  queues: { default: { concurrency }, side: { concurrency }, far: { concurrency } },
   leaseDuration: orders.leaseMs,
   stalledInterval: '300ms',
   shutdownTimeout: orders.shutdownTimeoutMs,
