@@ -104,7 +104,7 @@ describeWithRedis('a script that Redis does not know', () => {
 })
 
 function settleArguments(runId: string): (string | number)[] {
-  return [runId, 0, 0, 1, 'lease', '1.1', 'succeeded', '1', '']
+  return [runId, 0, 0, 1, 'lease', '1.1', 'succeeded', '1', '', '-1.1.0']
 }
 
 /** A connection that tells how many settles each script call holds, just before it is made. */

@@ -1,7 +1,13 @@
 import { afterAll } from 'vitest'
 import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../../src/coordinator/answers.ts'
 import { connectRedis, type RedisConnection } from '../../src/coordinator/connection.ts'
-import { Coordinator, type Delivery, type Outcome } from '../../src/coordinator/coordinator.ts'
+import {
+  Coordinator,
+  type Delivery,
+  type GoOn,
+  type Outcome,
+  STOP,
+} from '../../src/coordinator/coordinator.ts'
 import { ShardKeys } from '../../src/coordinator/keys.ts'
 import { formatFailure } from '../../src/coordinator/run-record.ts'
 import { type NodeSnapshot, type RunSnapshot, readRun } from '../../src/coordinator/run-snapshot.ts'
@@ -27,11 +33,21 @@ export interface DriverOptions {
   readonly succeededMs?: number
   readonly failedMs?: number
   readonly input?: string
-  readonly slots?: number
-  /** Nodes that may share a ticket; 1 if absent. */
+  readonly namespace?: string
+  /** At most so many roots share a ticket. */
   readonly grain?: number
+  readonly place?: Place
+  readonly maxCrashesOf?: Readonly<Record<string, number>>
   /** Roots that may not run in the flow job's own delivery. */
   readonly away?: readonly string[]
+}
+
+export interface OpenOptions {
+  /** True if the job has no failed attempt behind it. */
+  readonly fresh?: boolean
+  /** How many attempts the delivery may start. */
+  readonly free?: number
+  readonly grain?: number
 }
 
 /** How BullMQ would deliver a ticket's job: again after a lost lease, or again because somebody pressed Retry. */
@@ -63,7 +79,7 @@ export class Driver {
   ) {
     this.redis = redis
     this.graph = 'hash' in nodes ? nodes : graphOf(nodes)
-    this.keys = new ShardKeys(testNamespace(), 0)
+    this.keys = new ShardKeys(options.namespace ?? testNamespace(), 0)
     this.#options = options
     this.coordinator = new Coordinator(redis, this.keys, {
       retention: {
@@ -95,8 +111,12 @@ export class Driver {
     await this.redis.del(delivery.lock)
   }
 
-  open(delivery: Delivery, { fresh = true } = {}): Promise<ClaimAnswer> {
-    const { away = [], input = '{"topic":"x"}', slots = 1 } = this.#options
+  open(delivery: Delivery, options: OpenOptions = {}): Promise<ClaimAnswer> {
+    const { away = [], input = '{"topic":"x"}', place = null } = this.#options
+    const { fresh = true, free = 1, grain = this.#options.grain ?? 1 } = options
+    const maxCrashes = Object.entries(this.#options.maxCrashesOf ?? {}).map(
+      ([key, limit]) => [this.indexOf(key), limit] as const,
+    )
     const roots = this.graph.roots.map((index) => {
       const root = this.graph.graph.nodes[index]
       const delayMs = root?.kind === 'task' ? (root.delayMs ?? 0) : 0
@@ -105,28 +125,28 @@ export class Driver {
     })
     return this.coordinator.open(
       delivery,
-      { free: slots, isolated: true },
+      { free, isolated: true },
       {
         fresh,
+        grain,
+        place,
+        maxCrashes: new Map(maxCrashes),
         graph: this.graph,
         roots,
-        grain: this.#options.grain ?? 1,
         input,
         options: '',
-        place: null,
-        maxCrashes: new Map(),
         job: '',
       },
     )
   }
 
-  claim(delivery: Delivery, slots = this.#options.slots ?? 1): Promise<ClaimAnswer> {
-    return this.coordinator.claim(delivery, { free: slots, isolated: true })
+  claim(delivery: Delivery, free = 1, isolated = true): Promise<ClaimAnswer> {
+    return this.coordinator.claim(delivery, { free, isolated })
   }
 
-  async openGranted(options: DeliveryOptions = {}): Promise<Active> {
+  async openGranted(options: DeliveryOptions & OpenOptions = {}): Promise<Active> {
     const delivery = await this.deliver(0, options)
-    return new Active(this, delivery, granted(await this.open(delivery)))
+    return new Active(this, delivery, granted(await this.open(delivery, options)))
   }
 
   async claimGranted(ticket: number, options: DeliveryOptions = {}): Promise<Active> {
@@ -142,17 +162,18 @@ export class Driver {
     return this.claimDue(delivery)
   }
 
-  /** Settles a node by key; by default the attempt that it is in. */
+  /** Settles an attempt of a node; nothing goes on by default. */
   async settle(
     delivery: Delivery,
     key: string,
     outcome: Outcome,
-    attempt?: number,
+    attempt: number,
+    goOn: GoOn = STOP,
   ): Promise<SettleAnswer> {
     const index = this.indexOf(key)
-    const number = attempt ?? (await this.node(key)).attempts
     const dependants = this.graph.dependants[index] ?? ''
-    return this.coordinator.settle(delivery, index, number, dependants, outcome)
+    const openedAt = Number(await this.field('at'))
+    return this.coordinator.settle(delivery, index, attempt, dependants, outcome, goOn, openedAt)
   }
 
   /** Runs everything that can run, one ticket after the other, each node to what `outcomes` says (else success). */
@@ -194,7 +215,8 @@ export class Driver {
     const now = Math.floor(seconds * 1_000 + micros / 1_000) - (await this.read()).openedAt
     const packed = (await this.field(`n${index}`)) ?? ''
     const since = packed.startsWith('H') ? String(now - waitedMs) : '$1'
-    await this.redis.hset(run, `n${index}`, packed.replace(/(-?\d*):-?\d*$/, `${since}:${now - 1}`))
+    const moved = packed.replace(/(-?\d*):-?\d*$/, `${since}:${now - 1}`)
+    await this.redis.hset(run, `n${index}`, moved)
   }
 
   /** The run's fields that should be gone when it has ended: counts of upstreams, and rows without a failed node. */
@@ -287,9 +309,9 @@ export class Active {
     return found
   }
 
-  async settle(key: string, outcome: Outcome = success()): Promise<Settled> {
+  async settle(key: string, outcome: Outcome = success(), goOn: GoOn = STOP): Promise<Settled> {
     const { attempt } = this.grant(key)
-    return settledAnswer(await this.#driver.settle(this.delivery, key, outcome, attempt))
+    return settledAnswer(await this.#driver.settle(this.delivery, key, outcome, attempt, goOn))
   }
 }
 

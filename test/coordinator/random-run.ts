@@ -1,20 +1,20 @@
 import fc from 'fast-check'
-import type { TicketToAdd } from '../../src/coordinator/answers.ts'
-import type { Delivery, Outcome } from '../../src/coordinator/coordinator.ts'
+import type { ClaimAnswer, Grant, RowLeft, TicketToAdd } from '../../src/coordinator/answers.ts'
+import { type Delivery, type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
 import {
   type Driver,
   failure,
+  granted,
   interruption,
   retryIn,
   settledAnswer,
   success,
-  TAKEN_OVER,
 } from './driver.ts'
 import { gate, graphOf, join, type NodeSpec, node, settledOf } from './graphs.ts'
 import type { Step } from './run-model.ts'
 
-/** A graph, and for each node what happens to its attempts. */
+/** A graph, and for each node how its attempts end, one after the other, as far as no worker is lost. */
 export interface RandomRun {
   readonly graph: CompiledGraph
   readonly steps: readonly (readonly Step[])[]
@@ -24,7 +24,7 @@ const MAX_NODES = 15
 
 const steps: fc.Arbitrary<Step[]> = fc
   .tuple(
-    fc.array(fc.constantFrom<Step>('crash', 'retry', 'interrupted'), { maxLength: 3 }),
+    fc.array(fc.constantFrom<Step>('retry', 'interrupted'), { maxLength: 3 }),
     fc.constantFrom<Step>('succeed', 'succeed', 'fail'),
   )
   .map(([first, last]) => [...first, last])
@@ -37,12 +37,13 @@ export const randomRun: fc.Arbitrary<RandomRun> = fc
     minLength: 1,
     maxLength: MAX_NODES,
   })
-  .map((drawn) => {
+  .map((drawn): RandomRun => {
     const specs: NodeSpec[] = []
     for (const [kind, upstreams] of drawn) specs.push(...nodesOf(kind, upstreams, specs))
     const nodes = specs.slice(0, MAX_NODES)
-    const steps = nodes.map((_, i) => drawn[i % drawn.length]?.[2] ?? ['succeed'])
-    return { graph: graphOf(nodes), steps, [fc.toStringMethod]: () => describeRun(nodes, steps) }
+    const steps = nodes.map((_, i): readonly Step[] => drawn[i % drawn.length]?.[2] ?? ['succeed'])
+    const run = { graph: graphOf(nodes), steps }
+    return Object.assign(run, { [fc.toStringMethod]: () => describeRun(nodes, steps) })
   })
 
 function describeRun(nodes: readonly NodeSpec[], steps: readonly (readonly Step[])[]): string {
@@ -66,44 +67,52 @@ function nodesOf(kind: string, drawn: readonly number[], before: readonly NodeSp
   return [gate(key, x), node(`${key}-plan`, [key]), join(`${key}-join`, x, `${key}-plan`)]
 }
 
-interface Holding {
+/** A delivery that goes on, with the attempts that run in it. */
+interface Working {
   readonly ticket: number
   readonly delivery: Delivery
-  readonly index: number
-  readonly attempt: number
+  readonly attempts: Grant[]
 }
+
+type Waiting = 'new' | 'redelivered' | 'retriedByHand'
 
 /** Executes a run through the driver as unreliable workers would: whatever `choose` says is lost, repeated or late. */
 export class UnreliableWorkers {
+  /** What happened to each node's attempts (of the last manual retry on). */
+  readonly happened: Step[][]
   readonly #driver: Driver
-  readonly #run: RandomRun
+  readonly #planned: Step[][]
   readonly #choose: (choices: number) => number
   /** Jobs that wait for a worker, with how they came to wait. */
-  readonly #waiting = new Map<number, 'new' | 'redelivered' | 'retriedByHand'>([[0, 'new']])
-  readonly #holding: Holding[] = []
+  readonly #waiting = new Map<number, Waiting>([[0, 'new']])
+  readonly #working: Working[] = []
   readonly #grants = new Set<string>()
-  readonly #retried = new Set<number>()
   #isOpen = false
 
   constructor(driver: Driver, run: RandomRun, choose: (choices: number) => number) {
     this.#driver = driver
-    this.#run = run
+    this.#planned = run.steps.map((steps) => [...steps])
+    this.happened = run.steps.map(() => [])
     this.#choose = choose
   }
 
   /** Goes on until no job waits and no attempt runs. */
   async work(): Promise<void> {
-    while (this.#waiting.size + this.#holding.length > 0) {
-      const choice = this.#choose(this.#waiting.size + this.#holding.length)
+    while (this.#waiting.size + this.#working.length > 0) {
+      const choice = this.#choose(this.#waiting.size + this.#working.length)
       const ticket = [...this.#waiting.keys()][choice]
+      const working = this.#working[choice - this.#waiting.size]
       if (ticket !== undefined) await this.#deliver(ticket)
-      else await this.#end(choice - this.#waiting.size)
+      else if (working) await this.#goOn(working)
     }
   }
 
-  /** Retries an ended row's node by hand; whatever its steps were, it succeeds now. */
-  async pressRetry({ ticket, index }: { ticket: number; index: number }): Promise<void> {
-    this.#retried.add(index)
+  /** Presses Retry on an ended row's job. What its nodes' steps were, they succeed now, unless a worker is lost. */
+  async pressRetry({ ticket, indices }: EndedRow): Promise<void> {
+    for (const index of indices) {
+      this.#planned[index] = []
+      this.happened[index] = []
+    }
     this.#waiting.set(ticket, 'retriedByHand')
     await this.work()
   }
@@ -111,84 +120,140 @@ export class UnreliableWorkers {
   async #deliver(ticket: number): Promise<void> {
     const how = this.#waiting.get(ticket)
     this.#waiting.delete(ticket)
-    const driver = this.#driver
-    const delivery = await driver.deliver(ticket, {
+    const delivery = await this.#driver.deliver(ticket, {
       redelivered: how === 'redelivered',
       retriedByHand: how === 'retriedByHand',
     })
+    const free = 1 + this.#choose(3)
+    const isolated = this.#choose(3) > 0
+    const grain = 1 + this.#choose(4)
     const claim = () =>
-      ticket === 0 && !this.#isOpen ? driver.open(delivery) : driver.claim(delivery)
+      ticket === 0 && !this.#isOpen
+        ? this.#driver.open(delivery, { free, grain })
+        : this.#driver.claim(delivery, free, isolated)
     const first = await claim()
-    // Sometimes the reply was lost, and the move was sent again.
-    const answer = this.#choose(4) === 0 ? await claim() : first
-    if (answer.status === 'refused') {
-      if (answer.reason === 'descendant_started' && how === 'retriedByHand') return
-      throw new Error(`a claim was refused: ${answer.reason}`)
-    }
     this.#isOpen = true
-    if (this.#choose(6) === 0 && !(answer.status === 'granted' && answer.grants.length > 0)) {
+    // Sometimes the reply was lost, and the move was sent again.
+    await this.#take(
+      { ticket, delivery, attempts: [] },
+      this.#choose(4) === 0 ? await claim() : first,
+    )
+  }
+
+  async #take(working: Working, answer: ClaimAnswer): Promise<void> {
+    const { ticket, attempts } = working
+    if (answer.status === 'refused') {
+      if (answer.reason !== 'descendant_started') throw new Error(`refused: ${answer.reason}`)
+      return
+    }
+    const grants = answer.status === 'granted' ? answer.grants : []
+    this.#start(attempts, grants)
+    if (grants.length === 0 && this.#choose(6) === 0) {
       // The worker is lost before it adds what it owes.
       this.#waiting.set(ticket, 'redelivered')
       return
     }
     this.#add(answer.toAdd)
     if (answer.status !== 'granted') return
-    const [grant] = answer.grants
-    if (!grant) {
-      await new Promise((resolve) => setTimeout(resolve, answer.earlyMs))
-      this.#waiting.set(ticket, 'new')
+    if (grants.length > 0) {
+      this.#working.push(working)
       return
     }
-    const name = `${grant.index}#${grant.attempt}`
-    if (this.#grants.has(name)) throw new Error(`${name} was granted twice`)
-    this.#grants.add(name)
-    this.#holding.push({ ticket, delivery, index: grant.index, attempt: grant.attempt })
+    await new Promise((resolve) => setTimeout(resolve, answer.earlyMs))
+    this.#waiting.set(ticket, 'new')
   }
 
-  async #end(position: number): Promise<void> {
-    const [held] = this.#holding.splice(position, 1)
-    if (!held) return
-    const { ticket, delivery, index, attempt } = held
-    const steps = this.#retried.has(index) ? [] : (this.#run.steps[index] ?? [])
-    const step = steps[attempt - 1] ?? 'succeed'
-    if (step === 'crash') {
-      await this.#crash(held)
+  #start(attempts: Grant[], grants: readonly Grant[]): void {
+    for (const grant of grants) {
+      const name = `${grant.index}#${grant.attempt}`
+      if (this.#grants.has(name)) throw new Error(`${name} was granted twice`)
+      this.#grants.add(name)
+      attempts.push(grant)
+    }
+  }
+
+  /** An attempt of the delivery ends, or its worker is lost. */
+  async #goOn(working: Working): Promise<void> {
+    if (this.#choose(6) === 0) return this.#crash(working)
+    const { ticket, delivery, attempts } = working
+    const [grant] = attempts.splice(this.#choose(attempts.length), 1)
+    if (!grant) throw new Error('a delivery without attempts goes on')
+    const { index, attempt } = grant
+    const step = this.#planned[index]?.shift() ?? 'succeed'
+    this.happened[index]?.push(step)
+    const outcome = outcomeOf(step, this.#choose)
+    const goOn = step === 'interrupted' ? STOP : this.#drawGoOn()
+    const settle = () =>
+      this.#driver.settle(delivery, this.#driver.keyOf(index), outcome, attempt, goOn)
+    const answer = settledAnswer(await settle())
+    if (Number(await this.#driver.field('l')) < 0) throw new Error('more ended than there is')
+    if (this.#choose(4) === 0) {
+      // The reply was lost: the repeated settle doesn't tell what goes on, so the worker claims once more.
+      const again = settledAnswer(await settle())
+      if (again.rowLeft !== answer.rowLeft) throw new Error(`another answer: ${again.rowLeft}`)
+      this.#add(again.toAdd)
+      if (again.rowLeft === 'more') await this.#claimMore(working)
+      else this.#finish(working, again.rowLeft)
       return
     }
-    const key = this.#driver.keyOf(index)
-    const outcome = outcomeOf(step, this.#choose)
-    const answer = settledAnswer(await this.#driver.settle(delivery, key, outcome, attempt))
-    if (Number(await this.#driver.field('l')) < 0)
-      throw new Error('more nodes ended than there are')
-    if (this.#choose(4) === 0) {
-      const again = settledAnswer(await this.#driver.settle(delivery, key, outcome, attempt))
-      if (again.rowLeft !== answer.rowLeft) throw new Error(`the repeated settle of ${key} differs`)
-    }
-    if (this.#choose(4) === 0) {
+    this.#start(attempts, answer.grants)
+    if (attempts.length === 0 && this.#choose(4) === 0) {
       // Lost after the settle, before the tickets were added or the job was finished.
+      this.#leave(working)
       this.#waiting.set(ticket, 'redelivered')
       return
     }
     this.#add(answer.toAdd)
-    if (answer.rowLeft === 'more' || answer.rowLeft === 'delayed') this.#waiting.set(ticket, 'new')
+    this.#finish(working, answer.rowLeft)
   }
 
-  /** The lease is lost; sometimes the worker lives on, and settles after somebody else has the node. */
-  async #crash({ ticket, delivery, index, attempt }: Holding): Promise<void> {
+  #drawGoOn(): GoOn {
+    return { place: this.#choose(3) - 1, grain: 1 + this.#choose(4), slots: this.#choose(3) }
+  }
+
+  /** Under the same lease: what runs is told again, and what is ready is granted. */
+  async #claimMore(working: Working): Promise<void> {
+    const known = working.attempts.map(({ index, attempt }) => `${index}#${attempt}`)
+    const answer = granted(await this.#driver.claim(working.delivery))
+    this.#start(
+      working.attempts,
+      answer.grants.filter(({ index, attempt }) => !known.includes(`${index}#${attempt}`)),
+    )
+    this.#add(answer.toAdd)
+    this.#finish(working, answer.rowLeft)
+  }
+
+  #finish(working: Working, rowLeft: RowLeft): void {
+    if (working.attempts.length > 0) return
+    this.#leave(working)
+    if (rowLeft === 'more' || rowLeft === 'delayed') this.#waiting.set(working.ticket, 'new')
+  }
+
+  #leave(working: Working): void {
+    this.#working.splice(this.#working.indexOf(working), 1)
+  }
+
+  /** The lease is lost; sometimes the worker lives on, and settles after somebody else has the ticket. */
+  async #crash(working: Working): Promise<void> {
+    this.#leave(working)
+    const { ticket, delivery, attempts } = working
+    for (const { index } of attempts) this.happened[index]?.push('crash')
     this.#waiting.set(ticket, 'redelivered')
     if (this.#choose(2) === 0) return
     await this.#deliver(ticket)
-    const late = await this.#driver.settle(delivery, this.#driver.keyOf(index), success(), attempt)
-    if (late.status !== 'refused' || late.reason !== TAKEN_OVER.reason) {
-      throw new Error(`a late settle was taken: ${JSON.stringify(late)}`)
+    for (const { index, attempt } of attempts) {
+      const key = this.#driver.keyOf(index)
+      const late = await this.#driver.settle(delivery, key, success(), attempt)
+      if (late.status !== 'refused')
+        throw new Error(`a late settle was taken: ${JSON.stringify(late)}`)
     }
   }
 
   // A job that was added before is not added again, unless it was finished since: then it finds no row.
   #add(tickets: readonly TicketToAdd[]): void {
-    const isHeld = (ticket: number) => this.#holding.some((held) => held.ticket === ticket)
+    const isWorking = (ticket: number) => this.#working.some((working) => working.ticket === ticket)
     for (const { ticket } of tickets) {
-      if (!this.#waiting.has(ticket) && !isHeld(ticket)) this.#waiting.set(ticket, 'new')
+      if (!this.#waiting.has(ticket) && !isWorking(ticket)) this.#waiting.set(ticket, 'new')
     }
   }
 }
@@ -200,13 +265,18 @@ function outcomeOf(step: Step, choose: (choices: number) => number): Outcome {
   return retryIn(choose(2), choose(3) === 0 ? { queue: 'slow', priority: 1 } : null)
 }
 
-/** The tickets whose rows hold only failed nodes, with those nodes. */
-export async function endedRows(driver: Driver): Promise<{ ticket: number; index: number }[]> {
-  const { nodes } = await driver.read()
-  const rows: { ticket: number; index: number }[] = []
-  for (const [index, { state }] of nodes.entries()) {
-    const packed = state === 'failed' ? await driver.field(`n${index}`) : null
-    if (packed !== null) rows.push({ index, ticket: Number(packed.split(':')[2]) })
-  }
-  return rows
+/** A ticket whose row holds only failed nodes. */
+export interface EndedRow {
+  readonly ticket: number
+  readonly indices: readonly number[]
+}
+
+export async function endedRows(driver: Driver): Promise<EndedRow[]> {
+  const fields = await driver.redis.hgetall(driver.keys.run(driver.runId))
+  return Object.entries(fields)
+    .filter(([name, row]) => /^t\d+$/.test(name) && row.startsWith('e|'))
+    .map(([name, row]) => ({
+      ticket: Number(name.slice(1)),
+      indices: [...row.matchAll(/!(\d+)/g)].map(([, index]) => Number(index)),
+    }))
 }

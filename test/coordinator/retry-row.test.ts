@@ -184,7 +184,7 @@ describeWithRedis('a manual retry', () => {
     expect((await driver.read()).state).toBe('succeeded')
   })
 
-  test('of a side that was forgiven takes the forgiveness of the others back', async () => {
+  test('is refused when a join made up for the failure without a task', async () => {
     const nodes = [
       node('p'),
       node('q'),
@@ -194,11 +194,33 @@ describeWithRedis('a manual retry', () => {
     ]
     const driver = new Driver(redis(), nodes)
     await driver.execute({ p: failure(), q: failure() })
-    expect((await driver.read()).state).toBe('succeeded')
-    await (await pressRetry(driver, 0)).settle('p')
-    // As in a run in which p succeeded at once: q failed, and nothing made up for it.
-    expect(await driver.node('q')).toMatchObject({ state: 'failed', forgiven: false })
+    const before = await driver.read()
+    expect(before.state).toBe('succeeded')
+    // Had p succeeded at once, nothing would have made up for the failure of q.
+    expect(await driver.claim(await driver.deliver(0, { retriedByHand: true }))).toEqual(REFUSED)
+    expect((await driver.read()).nodes).toEqual(before.nodes)
+  })
+
+  test('is refused when a descendant ended in the same row', async () => {
+    const nodes = [node('a'), node('alert', ['a'], { trigger: 'any_failed' })]
+    const driver = new Driver(redis(), nodes)
+    const first = await driver.openGranted()
+    const goOn = { place: driver.graph.places[1] ?? 0, grain: 1, slots: 1 }
+    const { grants } = await first.settle('a', failure(), goOn)
+    expect(grants).toMatchObject([{ index: 1, attempt: 1 }])
+    await driver.settle(first.delivery, 'alert', failure(), 1)
     expect((await driver.read()).state).toBe('failed')
+    const before = await driver.read()
+    expect(await driver.claim(await driver.deliver(0, { retriedByHand: true }))).toEqual(REFUSED)
+    expect((await driver.read()).nodes).toEqual(before.nodes)
+  })
+
+  test('of the plan is possible when it was not needed', async () => {
+    const nodes = [node('x'), node('y'), join('join', 'x', 'y')]
+    const driver = await failed(nodes, 'y')
+    await (await pressRetry(driver, 1)).settle('y')
+    expect((await driver.read()).state).toBe('succeeded')
+    expect(await driver.leftovers()).toEqual([])
   })
 
   test('waits anew for a handler after one had been missing too long', async () => {
