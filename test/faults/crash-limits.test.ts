@@ -76,6 +76,21 @@ describeWithRedis(
         expect(scene.effects.of('start')).toEqual(['a#1', 'm#1'])
       })
 
+      test('of a task that runs on its own holds', async ({ onTestFinished }) => {
+        const scene = openFaultScene('one', onTestFinished)
+        const victim = await scene.startProcess({
+          stop: { point: 'handler', node: 'fragile', attempt: 1 },
+        })
+        const run = await scene.producer.enqueue({ task: 'fragile' }, { after: [] })
+        await victim.says('reached')
+        await victim.kill()
+        await scene.startHealthyWorker()
+        const ended = await runEnd(run)
+
+        expect(stopReasonOf(ended, 'fragile')).toBe('crash_loop')
+        expect(scene.effects.of('start')).toEqual(['fragile#1'])
+      })
+
       test('given at enqueue holds', async ({ onTestFinished }) => {
         const scene = openFaultScene('one', onTestFinished)
         const victim = await scene.startProcess({
