@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
 import { showCommand } from './commands/show.ts'
 import { upCommand } from './commands/up.ts'
@@ -21,5 +22,6 @@ export function createProgram(): Command {
   program.addCommand(workerCommand())
   program.addCommand(enqueueCommand())
   program.addCommand(showCommand())
+  program.addCommand(doctorCommand())
   return program
 }

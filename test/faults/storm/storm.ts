@@ -129,7 +129,7 @@ class Fleet {
   // Only processes that have had the time to start and to take work.
   #pick(): ChildProcess | undefined {
     const ready = [...this.#processes].filter(
-      ([, { since, frozen }]) => !frozen && performance.now() - since > 1_500,
+      ([, { since, frozen }]) => !frozen && performance.now() - since > 2_500,
     )
     return ready[Math.floor(Math.random() * ready.length)]?.[0]
   }
@@ -140,7 +140,7 @@ class Feeder {
   readonly #producer: Producer
   readonly #liveRuns: number
   #live = 0
-  #stopped = false
+  #stopped: boolean = false
   #feeding: Promise<void> = Promise.resolve()
 
   constructor(producer: Producer, liveRuns: number) {
