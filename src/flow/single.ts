@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { maxCrashesOf } from '../strategies/policy-limits.ts'
+import { toPolicy } from '../strategies/shorthand.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import type { FlowDefinition } from './flow-definition.ts'
 import { GRAPH_VERSION } from './graph.ts'
@@ -16,7 +18,7 @@ export function singleTaskFlow({
 }: {
   readonly definition: TaskDefinition
 }): FlowDefinition {
-  const { name, queue, priority } = definition
+  const { name, queue, priority, retry } = definition
   return Object.freeze({
     name: SINGLE_TASK_PREFIX + name,
     input: z.unknown(),
@@ -33,6 +35,7 @@ export function singleTaskFlow({
           input: { ref: 'input', path: [] },
           trigger: 'all_success',
           upstreams: [],
+          ...(retry === undefined ? {} : { maxCrashes: maxCrashesOf(toPolicy(retry)) }),
         } as const,
       ],
       output: { ref: 0, path: [] },

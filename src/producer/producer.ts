@@ -8,7 +8,8 @@ import {
 } from '../coordinator/connection.ts'
 import { ShardKeys } from '../coordinator/keys.ts'
 import { type Duration, toMs } from '../core/duration.ts'
-import { DefinitionError, RepriseError } from '../core/errors.ts'
+import { DefinitionError, messageOf, RepriseError } from '../core/errors.ts'
+import { guardHooks } from '../core/guarded-hooks.ts'
 import type { Hooks } from '../core/hooks.ts'
 import { DEFAULT_NAMESPACE, isRunId, newRunId } from '../core/ids.ts'
 import { toJsonText } from '../core/json.ts'
@@ -92,8 +93,12 @@ export class Producer {
 
   constructor(options: ProducerOptions) {
     this.#location = options.redis
-    this.#hooks = options.hooks ?? {}
     this.#onError = options.onError ?? ignoreError
+    this.#hooks = guardHooks(options.hooks ?? {}, (hook, cause) =>
+      this.#onError(
+        new RepriseError('internal', `the hook ${hook} threw: ${messageOf(cause)}`, { cause }),
+      ),
+    )
     this.#redis = this.#connect()
     this.#keys = new ShardKeys(options.namespace ?? DEFAULT_NAMESPACE, 0)
     this.#queues = new Queues(this.#redis, this.#keys.prefix, this.#onError)
@@ -132,6 +137,9 @@ export class Producer {
     const { kind, name, schema, defaultQueue, defaultPriority } = targetFacts(target)
     checkOptions(options)
     if (schema) await checkInput(schema, input, `${kind} ${name}`)
+    if (input === undefined) {
+      throw new RepriseError('invalid_input', `${kind} ${name}: expected an input, got undefined`)
+    }
     toJsonText(input, 'input')
     const runId = newRunId(0)
     const queue = options.queue ?? defaultQueue ?? DEFAULT_QUEUE
@@ -168,10 +176,11 @@ export class Producer {
 
   async #add(...job: Parameters<Queues['add']>): Promise<void> {
     try {
+      // BullMQ would wait for the connection, however long that takes.
+      if (this.#redis.status !== 'ready') await waitForRedis(this.#redis, this.#location)
       await this.#queues.add(...job)
     } catch (cause) {
-      const problem = cause instanceof Error ? cause.message : String(cause)
-      throw new RepriseError('redis', `the run was not enqueued: ${problem}`, { cause })
+      throw new RepriseError('redis', `the run was not enqueued: ${messageOf(cause)}`, { cause })
     }
   }
 

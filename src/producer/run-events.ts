@@ -69,14 +69,16 @@ function nodeEvents(
       events.push({ type: 'attempt.started', at: startedAt, node, attempt })
     }
     events.push({ type: 'attempt.failed', at: endedAt, node, attempt, kind, error, decision })
+    if (decision?.action === 'stop') events.push({ type: 'node.failed', at: endedAt, node })
   }
   const lastLogged = after.log.at(-1)?.attempt ?? 0
   const isNew = after.attempts > Math.max(before?.attempts ?? 0, lastLogged)
   if (isNew && after.startedAt !== null) {
     events.push({ type: 'attempt.started', at: after.startedAt, node, attempt: after.attempts })
   }
-  if (after.state !== before?.state && isFinalNode(after)) {
-    events.push({ type: `node.${after.state}`, at: after.endedAt ?? lastChange(run), node })
+  // A final failure stands in the log: it is told also when somebody has retried the node since.
+  if (after.state !== before?.state && isFinalNode(after) && after.state !== 'failed') {
+    events.push({ type: `node.${after.state}`, at: endOf(after, run), node })
   }
   return events
 }
@@ -87,7 +89,13 @@ function isFinalNode(
   return isFinalNodeState(node.state)
 }
 
-// A node that never ran has no time of its own: it changed with the last thing that the run recorded.
+// A node that never ran has no time of its own: it ended with the node that caused it, or with the last thing that the
+// run recorded.
+function endOf(node: NodeSnapshot, run: RunSnapshot): number {
+  const cause = run.nodes.find(({ key }) => key === node.causedBy)
+  return node.endedAt ?? cause?.endedAt ?? lastChange(run)
+}
+
 function lastChange(run: RunSnapshot): number {
   const times = run.nodes.flatMap((node) => [node.endedAt ?? 0, node.log.at(-1)?.endedAt ?? 0])
   return Math.max(run.openedAt, ...times)

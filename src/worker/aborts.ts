@@ -35,20 +35,25 @@ export class AttemptAbort {
     this.#controller.abort(aborted)
   }
 
-  /** The handler's result, or the abort if that comes first: a handler that ignores its signal holds nobody up. */
+  /**
+   * The handler's result, or the abort if that comes first: a handler that ignores its signal holds nobody up, and one
+   * that was aborted before is not called.
+   */
   async race<T>(handler: () => T | Promise<T>): Promise<T> {
     const aborted = new Promise<never>((_, reject) => {
       this.#announce = reject
     })
     try {
+      this.#controller.signal.throwIfAborted()
       return await Promise.race([handler(), aborted])
     } finally {
       clearTimeout(this.#timer)
+      this.#announce = undefined
     }
   }
 }
 
-/** The attempts that run in this process, by the BullMQ job that they run under. */
+/** The attempts that run in this process, by the BullMQ job (`queue:id`) that they run under. */
 export class RunningAttempts {
   readonly #byJob = new Map<string, Set<AttemptAbort>>()
 
@@ -64,11 +69,17 @@ export class RunningAttempts {
     if (running?.size === 0) this.#byJob.delete(jobId)
   }
 
-  /** BullMQ could not renew the job's lock: somebody else may have its nodes. */
-  loseLease(jobId: string): void {
-    for (const attempt of this.#byJob.get(jobId) ?? []) {
+  /**
+   * The job's lock could not be renewed, or the job was delivered again: somebody else may have its nodes.
+   *
+   * @returns whether attempts of the job run here
+   */
+  loseLease(jobId: string): boolean {
+    const running = this.#byJob.get(jobId)
+    for (const attempt of running ?? []) {
       attempt.abort(new AttemptAborted('lease_lost', 'the lease of this attempt was lost'))
     }
+    return running !== undefined
   }
 
   interruptAll(): void {

@@ -109,13 +109,16 @@ async function checkOutput(schema: z.ZodType, output: unknown): Promise<unknown>
   )
 }
 
-/** Parses synchronously where the schema allows it: a promise per attempt is not free. */
+/** Schemas may be asynchronous, and may throw: that is an input that does not fit. */
 async function parse(schema: z.ZodType, value: unknown): Promise<z.ZodSafeParseResult<unknown>> {
   try {
-    return schema.safeParse(value)
-  } catch (error) {
-    if (error instanceof z.core.$ZodAsyncError) return await schema.safeParseAsync(value)
-    throw error
+    return await schema.safeParseAsync(value)
+  } catch (thrown) {
+    const message = `the schema itself threw: ${storeError(thrown).message}`
+    return {
+      success: false,
+      error: new z.ZodError([{ code: 'custom', path: [], message, input: value }]),
+    }
   }
 }
 

@@ -1,10 +1,13 @@
 import type { Job } from 'bullmq'
 import { foreignRunId, isRunId } from '../core/ids.ts'
+import { JOB_OPTIONS } from '../producer/job-options.ts'
 
 /** What a delivery needs to know of its BullMQ job: nothing below this line of the worker touches BullMQ. */
 export interface DeliveredJob {
   readonly id: string
   readonly queue: string
+  /** Unique over queues: `queue:id`. */
+  readonly name: string
   readonly token: string
   readonly priority: number
   readonly data: unknown
@@ -21,6 +24,13 @@ export interface DeliveredJob {
   setProgress(progress: object): Promise<void>
 }
 
+// A job of somebody else has options of its own: with these BullMQ asks our backoff strategy, and never fails a job for
+// good because handing it back failed.
+function takeOver(job: Job): void {
+  job.opts.attempts = JOB_OPTIONS.attempts
+  job.opts.backoff = JOB_OPTIONS.backoff
+}
+
 // BullMQ's `retry` can reset the count of failed attempts; the stack traces stay, and show that there was one.
 const RESET_MARK = 1_000_000_000
 
@@ -31,10 +41,12 @@ function failuresSeen({ attemptsMade, stacktrace }: Job): number {
 /** Reads a BullMQ job. */
 export function deliveredJob(job: Job, token: string, shard: number): DeliveredJob {
   const id = job.id ?? ''
+  takeOver(job)
   const isFresh = job.attemptsMade === 0 && !job.stacktrace?.length
   return {
     id,
     queue: job.queueName,
+    name: `${job.queueName}:${id}`,
     token,
     priority: job.priority,
     data: job.data,

@@ -37,9 +37,6 @@ export async function endJob(job: Job, token: string, end: DeliveryEnd): Promise
     case 'failed':
       throw new UnrecoverableError(end.message)
     case 'retrying': {
-      // A foreign job has options of its own; BullMQ asks our strategy only with these.
-      job.opts.attempts = 2 ** 31 - 1
-      job.opts.backoff = { type: 'reprise' }
       const error = new Error(end.message)
       dueTimes.set(error, performance.now() + end.waitMs)
       throw error

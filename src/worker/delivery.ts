@@ -49,6 +49,10 @@ export async function deliver(
   job: DeliveredJob,
   permits: Permits,
 ): Promise<DeliveryEnd> {
+  // BullMQ tracks locks by job id: two deliveries of one job in one process would lose their locks to one another.
+  if (around.running.loseLease(job.name)) {
+    return { kind: 'later', waitMs: HAND_BACK_MS, why: 'its earlier delivery still runs here' }
+  }
   const ticket = readTicketData(job.data)
   const delivery: Delivery = {
     runId: ticket?.run ?? job.runId,

@@ -110,7 +110,12 @@ async function parseInput(
   { definition }: KnownFlow,
   input: unknown,
 ): Promise<{ text: string } | { problem: string }> {
-  const parsed = await definition.input.safeParseAsync(input)
+  const parsed = await definition.input
+    .safeParseAsync(input)
+    .catch((thrown: unknown) => messageOf(thrown))
+  if (typeof parsed === 'string') {
+    return { problem: `the input schema of ${definition.name} threw: ${parsed}` }
+  }
   if (!parsed.success) {
     return {
       problem: `the input of ${definition.name} is not valid:\n${z.prettifyError(parsed.error)}`,
@@ -151,6 +156,8 @@ async function waitForHandler(
     const waitMs = Math.min(Math.max(waitedMs, MIN_WAIT_MS), MAX_WAIT_MS, limitMs - waitedMs)
     return { kind: 'later', waitMs, why: `no worker knows ${flowName} yet` }
   }
+  // A retry by hand waits anew.
+  await job.setProgress({ waitedFor: 'no_handler', name: flowName, waitedMs })
   const known = around.handlers.flowNames().join(', ') || 'none'
   const problem = `no worker that serves the queue ${job.queue} knows ${flowName}, for ${limitMs} ms; this one knows the flows: ${known}`
   return refuse(around, job, delivery, flowName, 'no_handler', problem)

@@ -148,7 +148,7 @@ export class RowRun {
     }
     const { running } = this.#around
     const abort = new AttemptAbort()
-    running.add(this.#job.id, abort)
+    running.add(this.#job.name, abort)
     try {
       return await executeAttempt(this.#around, {
         runId: this.#delivery.runId,
@@ -163,7 +163,7 @@ export class RowRun {
         abort,
       })
     } finally {
-      running.remove(this.#job.id, abort)
+      running.remove(this.#job.name, abort)
     }
   }
 

@@ -5,6 +5,7 @@ import { connectRedis, type RedisConnection, waitForRedis } from '../coordinator
 import { Coordinator } from '../coordinator/coordinator.ts'
 import { ShardKeys } from '../coordinator/keys.ts'
 import { messageOf } from '../core/errors.ts'
+import { guardHooks } from '../core/guarded-hooks.ts'
 import type { Logger } from '../core/logger.ts'
 import { Queues } from '../producer/queues.ts'
 import { maxCrashesOf } from '../strategies/policy-limits.ts'
@@ -13,7 +14,6 @@ import { deliveredJob } from './delivered-job.ts'
 import { type DeliverySurroundings, deliver } from './delivery.ts'
 import { endJob, storedBackoff } from './delivery-end.ts'
 import { Graphs } from './graphs.ts'
-import { guardHooks } from './guarded-hooks.ts'
 import { Handlers } from './handlers.ts'
 import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
 import { Permits } from './permits.ts'
@@ -71,7 +71,9 @@ export class Worker {
       durations: new TaskDurations(),
       isolation: new Permits(1),
       logger: this.#logger,
-      hooks: guardHooks(options.hooks ?? {}, this.#logger),
+      hooks: guardHooks(options.hooks ?? {}, (hook, thrown) =>
+        this.#logger.error({ hook, error: messageOf(thrown) }, 'a hook threw'),
+      ),
       newLease: leaseSequence(),
       isClosing: () => this.#closing !== null,
     }
@@ -153,7 +155,7 @@ export class Worker {
     )
     worker.on('error', (error) => this.#report(queue, error))
     worker.on('lockRenewalFailed', (jobIds: string[]) => {
-      for (const jobId of jobIds) this.#running.loseLease(jobId)
+      for (const jobId of jobIds) this.#running.loseLease(`${queue}:${jobId}`)
     })
     return worker
   }

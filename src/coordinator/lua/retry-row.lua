@@ -3,13 +3,21 @@
 -- Refused (returns the reason, nothing is written) when a descendant has started; returns nil when done, with `change`
 -- and `row.tokens` such that the claim that called it grants the nodes.
 
+-- Has a plan B made up for one of them? Then its value is in use.
+local function isForgiven(change, retried)
+  for index in pairs(retried) do
+    if unpackNode(call('HGET', change.key, 'n' .. index)) == 'f' then return true end
+  end
+  return false
+end
+
 -- All descendants of the retried nodes, or nil if one of them has started.
 local function unstartedDescendants(change, retried)
   local found, queue, head = {}, {}, 1
   for index in pairs(retried) do queue[#queue + 1] = index end
   while head <= #queue do
     for j in gmatch(call('HGET', graphKey(change.graph), 'd' .. queue[head]) or '', '(%d+)%.%d+%.%a%.%d+') do
-      if not found[j] and not retried[j] then
+      if not found[j] then
         local state, attempts = unpackNode(call('HGET', change.key, 'n' .. j) or '')
         if state and (int(attempts) > 0 or not isFinal(state)) then return nil end
         found[j] = state or 'pending'
@@ -33,20 +41,8 @@ local function recount(change, index, retried, reset)
   return counts > 0 and counts or nil
 end
 
--- A join that returns to pending takes back what it forgave.
-local function takeForgivenessBack(change, index)
-  local packed = nodeOf(change, index)
-  local state = packed and sub(packed, 1, 1)
-  if state ~= 'f' and state ~= 'u' then return end
-  setNode(change, index, (state == 'f' and 'F' or 'U') .. sub(packed, 2))
-  change.failed = change.failed + 1
-  if state == 'u' then
-    for _, up in ipairs(upstreamsOf(change, index)) do takeForgivenessBack(change, up) end
-  end
-end
-
 local function resetDescendant(change, index, retried, reset)
-  local packed = nodeOf(change, index)
+  local packed = call('HGET', change.key, 'n' .. index)
   if packed then
     change.left = change.left + 1
     change.spent[#change.spent + 1] = 'n' .. index
@@ -62,16 +58,11 @@ end
 local function retryRow(change, ticket, live, row)
   local retried, tokens, ended = {}, {}, now - change.at
   for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
-  local reset = unstartedDescendants(change, retried)
+  local reset = not isForgiven(change, retried) and unstartedDescendants(change, retried)
   if not reset then return 'descendant_started' end
-  for index, state in pairs(reset) do
-    local isJoin = state == 'S' and call('HGET', graphKey(change.graph), 'r' .. index) == 'J'
-    if isJoin then takeForgivenessBack(change, upstreamsOf(change, index)[1]) end
-  end
   for index in pairs(reset) do resetDescendant(change, index, retried, reset) end
   for index in pairs(retried) do
-    local state, attempts = unpackNode(nodeOf(change, index))
-    change.nodes[index] = nil
+    local state, attempts = unpackNode(call('HGET', change.key, 'n' .. index))
     call('HSET', change.key, 'n' .. index, packNode('Y', attempts, ticket, 0, 0, '', ''))
     appendLog(change.run, index, '0|retried|' .. ended .. '|' .. ended .. '|{"by":"job"}')
     change.left = change.left + 1
