@@ -28,7 +28,7 @@ export interface CompiledGraph {
   readonly roots: readonly number[]
   /**
    * The stored graph as one flat list of fields and values: `json`, and per node k, unless they are empty, `d<k>`
-   * dependants, `u<k>` upstreams, `n<k>` needs, `m<k>` maxCrashes.
+   * dependants, `u<k>` upstreams, `r<k>` the rule of a join, `n<k>` needs, `m<k>` maxCrashes.
    */
   readonly fields: readonly string[]
   /** The index of the node with that key. */
@@ -67,6 +67,7 @@ function nodeFields(
   const fields: [string, string | undefined][] = [
     [`d${k}`, dependants[k]],
     [`u${k}`, upstreams],
+    [`r${k}`, node.kind === 'join' ? ruleOf(node) : undefined],
     [`n${k}`, needs[k]],
     [`m${k}`, node.kind === 'task' ? node.maxCrashes?.toString() : undefined],
   ]

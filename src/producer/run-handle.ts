@@ -8,6 +8,7 @@ import { type RunSnapshot, readRun } from '../coordinator/run-snapshot.ts'
 import { Bell } from '../core/bell.ts'
 import { type Duration, toMs } from '../core/duration.ts'
 import { RepriseError, RunFailed } from '../core/errors.ts'
+import type { RecordedDecision, StopReason } from '../core/failure.ts'
 import { isFinalRunState, type RunState } from '../core/states.ts'
 import type { Queues } from './queues.ts'
 import { eventsBetween, type RunEvent } from './run-events.ts'
@@ -144,6 +145,11 @@ export class RunHandle<T = unknown> {
   }
 }
 
+function reasonOf(state: RunFailed['state'], decision: RecordedDecision | null): StopReason {
+  if (state === 'cancelled') return 'cancelled'
+  return decision?.action === 'stop' ? decision.reason : 'exhausted'
+}
+
 function runFailed(run: RunSnapshot): RunFailed {
   const state = run.state === 'cancelled' ? 'cancelled' : 'failed'
   if (run.refusal) {
@@ -160,7 +166,7 @@ function runFailed(run: RunSnapshot): RunFailed {
     state,
     node: culprit?.key ?? null,
     attempts: culprit?.attempts ?? 0,
-    reason: last?.decision?.action === 'stop' ? last.decision.reason : 'exhausted',
+    reason: reasonOf(state, last?.decision ?? null),
     failure: last ? failureOfEntry(last) : null,
   })
 }

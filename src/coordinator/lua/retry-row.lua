@@ -41,8 +41,20 @@ local function recount(change, index, retried, reset)
   return counts > 0 and counts or nil
 end
 
+-- A join that returns to pending takes back what it forgave.
+local function takeForgivenessBack(change, index)
+  local packed = nodeOf(change, index)
+  local state = packed and sub(packed, 1, 1)
+  if state ~= 'f' and state ~= 'u' then return end
+  setNode(change, index, (state == 'f' and 'F' or 'U') .. sub(packed, 2))
+  change.failed = change.failed + 1
+  if state == 'u' then
+    for _, up in ipairs(upstreamsOf(change, index)) do takeForgivenessBack(change, up) end
+  end
+end
+
 local function resetDescendant(change, index, retried, reset)
-  local packed = call('HGET', change.key, 'n' .. index)
+  local packed = nodeOf(change, index)
   if packed then
     change.left = change.left + 1
     change.spent[#change.spent + 1] = 'n' .. index
@@ -60,9 +72,14 @@ local function retryRow(change, ticket, live, row)
   for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
   local reset = not isForgiven(change, retried) and unstartedDescendants(change, retried)
   if not reset then return 'descendant_started' end
+  for index, state in pairs(reset) do
+    local isJoin = state == 'S' and call('HGET', graphKey(change.graph), 'r' .. index) == 'J'
+    if isJoin then takeForgivenessBack(change, upstreamsOf(change, index)[1]) end
+  end
   for index in pairs(reset) do resetDescendant(change, index, retried, reset) end
   for index in pairs(retried) do
-    local state, attempts = unpackNode(call('HGET', change.key, 'n' .. index))
+    local state, attempts = unpackNode(nodeOf(change, index))
+    change.nodes[index] = nil
     call('HSET', change.key, 'n' .. index, packNode('Y', attempts, ticket, 0, 0, '', ''))
     appendLog(change.run, index, '0|retried|' .. ended .. '|' .. ended .. '|{"by":"job"}')
     change.left = change.left + 1
