@@ -17,16 +17,25 @@ export type Patience = 'patient' | 'impatient'
 
 const SOCKET_TIMEOUT_MS = 15_000
 const CONNECT_TIMEOUT_MS = 5_000
+const COMMAND_TIMEOUT_MS = 10_000
 
 /** Opens a connection. Whoever opens it closes it. */
 export function connectRedis(location: RedisLocation, patience: Patience): RedisConnection {
   const options: ConnectionOptions =
     patience === 'patient'
       ? { maxRetriesPerRequest: null, socketTimeout: SOCKET_TIMEOUT_MS }
-      : { maxRetriesPerRequest: 1, connectTimeout: CONNECT_TIMEOUT_MS }
-  return typeof location === 'string'
-    ? new Redis(location, options)
-    : new Redis({ ...location, ...options })
+      : {
+          maxRetriesPerRequest: 1,
+          connectTimeout: CONNECT_TIMEOUT_MS,
+          commandTimeout: COMMAND_TIMEOUT_MS,
+        }
+  const connection =
+    typeof location === 'string'
+      ? new Redis(location, options)
+      : new Redis({ ...location, ...options })
+  // Every BullMQ queue that shares it listens for its errors.
+  connection.setMaxListeners(0)
+  return connection
 }
 
 /** The location for people and logs: host, port and database, never a password. */
@@ -56,6 +65,7 @@ export async function waitForRedis(
     lastProblem = error.message
   }
   connection.on('error', remember)
+  const waiting = { isOver: false }
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -68,19 +78,24 @@ export async function waitForRedis(
     }, CONNECT_TIMEOUT_MS)
   })
   try {
-    await Promise.race([pingUntilReady(connection), deadline])
+    await Promise.race([pingUntilReady(connection, waiting), deadline])
   } finally {
+    waiting.isOver = true
     clearTimeout(timer)
     connection.off('error', remember)
   }
 }
 
-async function pingUntilReady(connection: RedisConnection): Promise<void> {
-  while (connection.status !== 'end') {
+async function pingUntilReady(
+  connection: RedisConnection,
+  waiting: { readonly isOver: boolean },
+): Promise<void> {
+  while (connection.status !== 'end' && !waiting.isOver) {
     try {
       await connection.ping()
       return
     } catch (error) {
+      if (waiting.isOver) return
       connection.emit('error', error)
       await new Promise((resolve) => setTimeout(resolve, 100))
     }

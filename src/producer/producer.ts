@@ -14,6 +14,7 @@ import type { Hooks } from '../core/hooks.ts'
 import { DEFAULT_NAMESPACE, isRunId, newRunId } from '../core/ids.ts'
 import { toJsonText } from '../core/json.ts'
 import type { Flow } from '../flow/flow.ts'
+import { queueSchema } from '../flow/names.ts'
 import type { Task } from '../flow/task.ts'
 import { policyToJson } from '../strategies/policy-json.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
@@ -62,10 +63,7 @@ export interface EnqueueOptions {
 const optionsSchema = z.strictObject({
   delay: z.union([z.number(), z.string()]).optional(),
   priority: z.int().min(0).max(2_097_152).optional(),
-  queue: z
-    .string()
-    .regex(/^[^:\s]{1,100}$/, 'expected a queue name without `:` or spaces')
-    .optional(),
+  queue: queueSchema.optional(),
   retry: z.unknown().optional(),
   retries: z.literal('off').optional(),
   nodes: z.record(z.string(), z.strictObject({ retry: z.unknown().optional() })).optional(),

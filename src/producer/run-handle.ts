@@ -4,7 +4,7 @@ import type { RedisConnection } from '../coordinator/connection.ts'
 import type { ShardKeys } from '../coordinator/keys.ts'
 import { failureOfEntry } from '../coordinator/run-record.ts'
 import { readResult } from '../coordinator/run-result.ts'
-import { type RunSnapshot, readRun } from '../coordinator/run-snapshot.ts'
+import { type NodeSnapshot, type RunSnapshot, readRun } from '../coordinator/run-snapshot.ts'
 import { Bell } from '../core/bell.ts'
 import { type Duration, toMs } from '../core/duration.ts'
 import { RepriseError, RunFailed } from '../core/errors.ts'
@@ -145,6 +145,16 @@ export class RunHandle<T = unknown> {
   }
 }
 
+/** The node that failed first and was not made up for; or the one that made another fail for which nothing did. */
+function culpritOf({ nodes }: RunSnapshot): NodeSnapshot | undefined {
+  const [failed] = nodes
+    .filter((node) => node.state === 'failed' && !node.forgiven)
+    .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))
+  if (failed) return failed
+  const victim = nodes.find((node) => node.state === 'upstream_failed' && !node.forgiven)
+  return nodes.find(({ key }) => key === victim?.causedBy)
+}
+
 function reasonOf(state: RunFailed['state'], decision: RecordedDecision | null): StopReason {
   if (state === 'cancelled') return 'cancelled'
   return decision?.action === 'stop' ? decision.reason : 'exhausted'
@@ -157,9 +167,7 @@ function runFailed(run: RunSnapshot): RunFailed {
     const failure = { kind: 'error', error } as const
     return new RunFailed({ runId: run.id, state, node: null, attempts: 0, reason, failure })
   }
-  const culprit = run.nodes
-    .filter((node) => node.state === 'failed' && !node.forgiven)
-    .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))[0]
+  const culprit = culpritOf(run)
   const last = culprit?.log.at(-1)
   return new RunFailed({
     runId: run.id,

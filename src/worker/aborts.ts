@@ -3,14 +3,19 @@ export type AbortCause = 'timeout' | 'lease_lost' | 'shutdown'
 
 /** The reason that an attempt's `AbortSignal` carries. */
 export class AttemptAborted extends Error {
-  override readonly name = 'AttemptAborted'
+  /** `TimeoutError` as the web platform names it, so that `retryOn` can; else `AttemptAborted`. */
+  override readonly name: string
   readonly abortCause: AbortCause
 
   constructor(abortCause: AbortCause, message: string) {
     super(message)
+    this.name = abortCause === 'timeout' ? 'TimeoutError' : 'AttemptAborted'
     this.abortCause = abortCause
   }
 }
+
+/** Timers of Node end at once beyond 24.8 days: longer limits are cut to it. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** One attempt's end from outside: a signal for the handler, and a promise for whoever waits for the handler. */
 export class AttemptAbort {
@@ -24,9 +29,12 @@ export class AttemptAbort {
 
   /** Aborts after the attempt's time limit, unless it has ended before. */
   startTimeout(limitMs: number): void {
-    this.#timer = setTimeout(() => {
-      this.abort(new AttemptAborted('timeout', `the attempt took longer than its ${limitMs} ms`))
-    }, limitMs)
+    this.#timer = setTimeout(
+      () => {
+        this.abort(new AttemptAborted('timeout', `the attempt took longer than its ${limitMs} ms`))
+      },
+      Math.min(limitMs, LONGEST_TIMER_MS),
+    )
   }
 
   abort(aborted: AttemptAborted): void {

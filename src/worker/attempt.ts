@@ -53,7 +53,7 @@ export interface Attempt {
   readonly abort: AttemptAbort
 }
 
-/** Executes one granted attempt: input, handler, result, decision. It never throws. */
+/** Executes one granted attempt: input, handler, result, decision. It throws only when Redis can’t be read. */
 export async function executeAttempt(
   around: AttemptSurroundings,
   attempt: Attempt,
@@ -139,6 +139,8 @@ async function failed(
   if (thrown instanceof SerializationError && !aborted)
     return stopped(kind, error, 'not_serializable')
   const { runId, node, graph, grant } = attempt
+  // A manual retry begins anew: what came before it counts for no limit.
+  const current = history.slice(history.findLastIndex(({ kind: entry }) => entry === 'retried') + 1)
   const { queue, priority } = placeOf(graph, grant.index, attempt.runPlace)
   const decision = await decideRetry({
     policy,
@@ -155,8 +157,8 @@ async function failed(
       priority,
       queue,
       startedAt: grant.startedAt,
-      firstStartedAt: history[0]?.startedAt ?? grant.startedAt,
-      delays: history.flatMap(({ decision }) =>
+      firstStartedAt: current[0]?.startedAt ?? grant.startedAt,
+      delays: current.flatMap(({ decision }) =>
         decision?.action === 'retry' ? [decision.delayMs] : [],
       ),
     },

@@ -13,7 +13,7 @@ export interface DeliveredJob {
   readonly data: unknown
   /** `<stalled count>.<failed attempts>`: tells a redelivery from a retry by hand. */
   readonly seen: string
-  /** True if the job has no failed attempt and no lost lease behind it. */
+  /** True if no delivery of the job came before, so that its run can't exist yet. */
   readonly isFirstDelivery: boolean
   /** True if the job has no failed attempt behind it (R17). */
   readonly isFresh: boolean
@@ -51,7 +51,7 @@ export function deliveredJob(job: Job, token: string, shard: number): DeliveredJ
     priority: job.priority,
     data: job.data,
     seen: `${job.stalledCounter}.${failuresSeen(job)}`,
-    isFirstDelivery: isFresh && job.stalledCounter === 0,
+    isFirstDelivery: isFresh && job.stalledCounter === 0 && job.attemptsStarted <= 1,
     isFresh,
     runId: isRunId(id) ? id : foreignRunId(shard, job.queueName, id, job.timestamp),
     progress: job.progress,

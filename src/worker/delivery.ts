@@ -174,15 +174,19 @@ class DeliveryRun {
     const row = new RowRun(this.#around, this.#job, this.#delivery, this.#permits, graph, claim)
     this.#held = 0
     const isLate = performance.now() - this.#claimSentAt >= this.#around.settings.leaseMs
-    const [left] = await Promise.all([row.run(claim.grants, isLate), owed])
+    // Both to their ends: a delivery must not end while an attempt of it runs, and the row leaves one permit to it.
+    const [left, added] = await Promise.allSettled([row.run(claim.grants, isLate), owed])
     this.#held = 1
-    return rowEnd(left)
+    if (left.status === 'rejected') throw left.reason
+    if (added.status === 'rejected') throw added.reason
+    return rowEnd(left.value)
   }
 
   async #withoutGrants({ rowLeft, earlyMs }: Granted): Promise<DeliveryEnd | null> {
     if (rowLeft === 'empty') return { kind: 'completed' }
     if (earlyMs > 0) return { kind: 'later', waitMs: earlyMs, why: 'not due yet' }
     // A node that was lost twice waits here for its turn: handing the job back instead would starve its run.
+    if (this.#isolated) return { kind: 'later', waitMs: HAND_BACK_MS, why: 'nothing was granted' }
     this.#keepPermits(0)
     await this.#around.isolation.acquire()
     this.#isolated = true

@@ -42,14 +42,15 @@ export async function openRun(
   slots: Slots,
 ): Promise<ClaimAnswer | DeliveryEnd> {
   const read = readEnvelope(job.data)
-  if ('problem' in read) return refuse(around, job, delivery, '', 'invalid_input', read.problem)
+  if ('problem' in read)
+    return refuse(around, job, delivery, '', 'invalid_input', read.problem, slots)
   const { envelope } = read
   const flowName = flowNameOf(envelope)
   const flow = around.handlers.flow(flowName)
-  if (!flow) return waitForHandler(around, job, delivery, flowName)
+  if (!flow) return waitForHandler(around, job, delivery, flowName, slots)
   const input = await parseInput(flow, envelope.input)
   if ('problem' in input) {
-    return refuse(around, job, delivery, flowName, 'invalid_input', input.problem)
+    return refuse(around, job, delivery, flowName, 'invalid_input', input.problem, slots)
   }
   const { graph } = flow
   const options = envelope.options ?? {}
@@ -145,7 +146,8 @@ async function waitForHandler(
   job: DeliveredJob,
   delivery: Delivery,
   flowName: string,
-): Promise<DeliveryEnd> {
+  slots: Slots,
+): Promise<ClaimAnswer | DeliveryEnd> {
   const now = Date.now()
   const since = waitingSince(job.progress)
   if (since === null)
@@ -160,7 +162,7 @@ async function waitForHandler(
   await job.setProgress({ waitedFor: 'no_handler', name: flowName, waitedMs })
   const known = around.handlers.flowNames().join(', ') || 'none'
   const problem = `no worker that serves the queue ${job.queue} knows ${flowName}, for ${limitMs} ms; this one knows the flows: ${known}`
-  return refuse(around, job, delivery, flowName, 'no_handler', problem)
+  return refuse(around, job, delivery, flowName, 'no_handler', problem, slots)
 }
 
 function waitingSince(progress: unknown): number | null {
@@ -175,7 +177,8 @@ async function refuse(
   flow: string,
   reason: StopReason,
   problem: string,
-): Promise<DeliveryEnd> {
+  slots: Slots,
+): Promise<ClaimAnswer | DeliveryEnd> {
   const name = reason === 'no_handler' ? 'NoHandler' : 'InvalidInput'
   const answer = await around.coordinator.refuse(delivery, {
     reason: JSON.stringify({ reason, error: namedError(name, problem) }),
@@ -183,7 +186,7 @@ async function refuse(
     job: job.id === delivery.runId ? '' : `${job.queue}|${job.id}`,
   })
   if (answer.status === 'ok') return { kind: 'failed', message: problem }
-  return answer.reason === 'lease'
-    ? { kind: 'lost' }
-    : { kind: 'later', waitMs: MIN_WAIT_MS, why: 'the run was opened by another delivery' }
+  if (answer.reason === 'lease') return { kind: 'lost' }
+  // A delivery before this one opened the run: what it holds is to be executed.
+  return await around.coordinator.claim(delivery, slots)
 }

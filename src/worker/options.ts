@@ -6,6 +6,7 @@ import type { Hooks } from '../core/hooks.ts'
 import { DEFAULT_NAMESPACE } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Flow } from '../flow/flow.ts'
+import { queueSchema } from '../flow/names.ts'
 import type { Task } from '../flow/task.ts'
 import { DEFAULT_QUEUE } from '../producer/job-options.ts'
 import type { Policy } from '../strategies/policy.ts'
@@ -113,13 +114,6 @@ const duration = (minMs: number, standard: Duration) =>
       return z.NEVER
     })
 
-const queueName = z
-  .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
-    'expected a queue name of letters, digits, `.`, `_`, `-`',
-  )
-
 const schema = z.strictObject({
   redis: z.union([z.string().min(1), z.record(z.string(), z.unknown())], {
     error: 'expected a URL such as redis://localhost:6379, or ioredis options',
@@ -129,7 +123,7 @@ const schema = z.strictObject({
     .regex(/^[A-Za-z0-9._-]{1,50}$/, 'expected letters, digits, `.`, `_`, `-`')
     .default(DEFAULT_NAMESPACE),
   queues: z
-    .record(queueName, z.strictObject({ concurrency: z.int().min(1).max(10_000) }))
+    .record(queueSchema, z.strictObject({ concurrency: z.int().min(1).max(10_000) }))
     .default({ [DEFAULT_QUEUE]: { concurrency: 50 } }),
   defaults: z
     .strictObject({

@@ -134,7 +134,11 @@ export class RowRun {
       }
       throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
     }
-    hooks.onAttemptEnded?.({ ...info, durationMs, failure: end.failure, decision: end.decision })
+    const wasAttempted = end.outcome.kind !== 'no_handler'
+    if (wasAttempted) {
+      const { failure, decision } = end
+      hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
+    }
     if (answer.runEnd) {
       hooks.onRunEnded?.({ runId: info.runId, flow: info.flow, state: answer.runEnd })
     }

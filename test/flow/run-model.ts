@@ -3,7 +3,7 @@ import type { FinalNodeState } from '../../src/core/states.ts'
 import type { Graph, GraphNode } from '../../src/flow/graph.ts'
 import type { NodeOutcome } from '../../src/flow/values.ts'
 
-export const modelFailure: Failure = {
+const modelFailure: Failure = {
   kind: 'error',
   error: { name: 'Error', names: ['Error'], message: 'model' },
 }

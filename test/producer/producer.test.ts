@@ -203,7 +203,7 @@ describeWithRedis('enqueue refuses', () => {
     ['an unknown option', { dealy: 5 }, /Unrecognized key: "dealy"/],
     ['a priority that is none', { priority: 1.5 }, /priority/],
     ['a priority too low', { priority: 3_000_000 }, /priority/],
-    ['a queue with a colon', { queue: 'a:b' }, /expected a queue name[\s\S]*queue/],
+    ['a queue with a colon', { queue: 'a:b' }, /expected a queue[\s\S]*queue/],
     ['a wrong switch', { retries: 'on' }, /retries/],
     ['an empty tag', { tags: [''] }, /tags/],
     ['a delay that is none', { delay: 'soon' }, /delay/],

@@ -33,11 +33,11 @@ local function open(run, lease, token, lock, seen, slots, isolated, maxCrashes, 
     if value ~= '' then facts[#facts + 1] = name; facts[#facts + 1] = value end
   end
   for index, limit in gmatch(limits, '(%d+)%.(%d+)') do facts[#facts + 1] = 'm' .. index; facts[#facts + 1] = limit end
+  call('ZADD', LIVE, now, run)
   if state then
     call('HDEL', key, 'x', 'e')
     call('PERSIST', key)
   end
-  call('ZADD', LIVE, now, run)
   change.fields = facts
   giveTickets(change, '0', tonumber(grain))
   change.ready = {}
@@ -45,5 +45,6 @@ local function open(run, lease, token, lock, seen, slots, isolated, maxCrashes, 
     return grantRow(change, delivery, live, {lease = '', by = '', place = '', tokens = '+' .. concat(home, ',+')}, false, true)
   end
   writeChange(change)
+  announce(run, 'started')
   return {'nothing', concat(change.toAdd, ';')}
 end

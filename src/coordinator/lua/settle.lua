@@ -24,7 +24,8 @@ local function storedAnswer(change, runState, ticket, index, lease, rowText)
   local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T')
   if not settledByMe then return {'refused', 'superseded'} end
   local toAdd = owedBy(change.key, change.tickets, ticket, change.at)
-  local runEnd = runState == 'S' and 'succeeded' or (runState == 'F' and 'failed' or '')
+  local endedIt = (state == 'S' or state == 'F') and x == call('HGET', change.key, 'e')
+  local runEnd = endedIt and (runState == 'S' and 'succeeded' or (runState == 'F' and 'failed' or '')) or ''
   -- What it granted to go on is not told again: the worker claims once more and finds it under the same lease.
   if row.tokens == '~' .. index then
     return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), '', '', {}}
