@@ -5,30 +5,36 @@ export type Announcement = 'started' | 'settled' | 'ended'
 
 type Listener = (what: Announcement) => void
 
+interface Channel {
+  readonly listeners: Set<Listener>
+  /** Settles when Redis has confirmed the subscription: only then does nothing get past a listener. */
+  readonly subscribed: Promise<unknown>
+}
+
 /**
  * Hears of changes to runs by one subscriber connection. An announcement is a hint, never the truth: whoever gets one
  * reads the run, and reads it now and then without one, because Redis doesn't promise delivery.
  */
 export class Announcements {
   readonly #redis: RedisConnection
-  readonly #listeners = new Map<string, Set<Listener>>()
+  readonly #channels = new Map<string, Channel>()
 
   /** Takes over a connection for subscribing; `close` ends it. */
   constructor(redis: RedisConnection) {
     this.#redis = redis
-    redis.on('message', (channel: string, what: string) => {
-      for (const listener of this.#listeners.get(channel) ?? []) listener(what as Announcement)
+    redis.on('message', (name: string, what: string) => {
+      const listeners = this.#channels.get(name)?.listeners ?? []
+      for (const listener of listeners) listener(what as Announcement)
     })
   }
 
   /** Calls `listener` at every announcement on the channel until the returned function is called. */
-  async listen(channel: string, listener: Listener): Promise<() => void> {
-    const listeners = this.#listeners.get(channel) ?? new Set()
-    this.#listeners.set(channel, listeners)
-    listeners.add(listener)
-    const stop = () => this.#stop(channel, listeners, listener)
+  async listen(name: string, listener: Listener): Promise<() => void> {
+    const channel = this.#channels.get(name) ?? this.#subscribe(name)
+    channel.listeners.add(listener)
+    const stop = () => this.#stop(name, channel, listener)
     try {
-      if (listeners.size === 1) await this.#redis.subscribe(channel)
+      await channel.subscribed
     } catch (error) {
       stop()
       throw error
@@ -36,11 +42,17 @@ export class Announcements {
     return stop
   }
 
-  #stop(channel: string, listeners: Set<Listener>, listener: Listener): void {
-    listeners.delete(listener)
-    if (listeners.size > 0 || this.#listeners.get(channel) !== listeners) return
-    this.#listeners.delete(channel)
-    this.#redis.unsubscribe(channel).catch(() => {
+  #subscribe(name: string): Channel {
+    const channel = { listeners: new Set<Listener>(), subscribed: this.#redis.subscribe(name) }
+    this.#channels.set(name, channel)
+    return channel
+  }
+
+  #stop(name: string, channel: Channel, listener: Listener): void {
+    channel.listeners.delete(listener)
+    if (channel.listeners.size > 0 || this.#channels.get(name) !== channel) return
+    this.#channels.delete(name)
+    this.#redis.unsubscribe(name).catch(() => {
       // The connection is gone, and with it the subscription.
     })
   }

@@ -81,14 +81,20 @@ export function runsToCheck(
   return redis.zrangebyscore(keys.live, '-inf', before, 'LIMIT', 0, limit)
 }
 
-/** Remembers that a run was looked at. A run that ended meanwhile is not brought back. */
+// As lua/open.lua has it: a graph is kept so long after the last sign of a run that uses it.
+const GRAPH_TTL_MS = 90 * 86_400_000
+
+/** Remembers that a run was looked at, and keeps its graph. A run that ended meanwhile is not brought back. */
 export async function markChecked(
   redis: RedisConnection,
   keys: ShardKeys,
-  runId: string,
+  { runId, graph }: RunRows,
   at: number,
 ): Promise<void> {
-  await redis.zadd(keys.live, 'XX', at, runId)
+  await Promise.all([
+    redis.zadd(keys.live, 'XX', at, runId),
+    redis.pexpire(keys.graph(graph), GRAPH_TTL_MS),
+  ])
 }
 
 /** Takes or keeps the shard's reconciler lease: one worker looks at a time. */

@@ -183,12 +183,14 @@ export class Producer {
   }
 
   #handle(runId: string, queue: string): RunHandle<never> {
-    this.#announcements ??= new Announcements(this.#connect())
     return new RunHandle(runId, queue, {
       redis: this.#redis,
       keys: this.#keys,
       queues: this.#queues,
-      announcements: this.#announcements,
+      announcements: () => {
+        this.#announcements ??= new Announcements(this.#connect())
+        return this.#announcements
+      },
     })
   }
 

@@ -18,7 +18,8 @@ export interface RunSource {
   readonly redis: RedisConnection
   readonly keys: ShardKeys
   readonly queues: Queues
-  readonly announcements: Announcements
+  /** Opened when the first waiter listens. */
+  readonly announcements: () => Announcements
 }
 
 // Announcements may get lost: how often a waiter looks without one.
@@ -114,7 +115,7 @@ export class RunHandle<T = unknown> {
   }
 
   #listen(listener: (what: Announcement) => void): Promise<() => void> {
-    return this.#source.announcements.listen(this.#source.keys.run(this.id), listener)
+    return this.#source.announcements().listen(this.#source.keys.run(this.id), listener)
   }
 
   async #hasEnded(): Promise<boolean> {

@@ -89,8 +89,7 @@ export class Reconciler {
       const run = await readRunRows(redis, coordinator.keys, runId)
       const found = run ? await this.#look(run) : []
       findings.push(...found)
-      // A run under suspicion is looked at again in the next pass.
-      if (found.length === 0) await markChecked(redis, coordinator.keys, runId, seconds * 1_000)
+      if (run) await markChecked(redis, coordinator.keys, run, seconds * 1_000)
     }
     this.#forgetOld()
     return findings

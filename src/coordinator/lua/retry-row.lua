@@ -41,18 +41,6 @@ local function recount(change, index, retried, reset)
   return counts > 0 and counts or nil
 end
 
--- A join that returns to pending takes back what it forgave.
-local function takeForgivenessBack(change, index)
-  local packed = nodeOf(change, index)
-  local state = packed and sub(packed, 1, 1)
-  if state ~= 'f' and state ~= 'u' then return end
-  setNode(change, index, (state == 'f' and 'F' or 'U') .. sub(packed, 2))
-  change.failed = change.failed + 1
-  if state == 'u' then
-    for _, up in ipairs(upstreamsOf(change, index)) do takeForgivenessBack(change, up) end
-  end
-end
-
 local function resetDescendant(change, index, retried, reset)
   local packed = nodeOf(change, index)
   if packed then
@@ -74,7 +62,7 @@ local function retryRow(change, ticket, live, row)
   if not reset then return 'descendant_started' end
   for index, state in pairs(reset) do
     local isJoin = state == 'S' and call('HGET', graphKey(change.graph), 'r' .. index) == 'J'
-    if isJoin then takeForgivenessBack(change, upstreamsOf(change, index)[1]) end
+    if isJoin then forgive(change, upstreamsOf(change, index)[1], TAKE_BACK) end
   end
   for index in pairs(reset) do resetDescendant(change, index, retried, reset) end
   for index in pairs(retried) do
