@@ -32,12 +32,13 @@ end_copy:
 /* ---- what Redis, BullMQ and the reconciler do with a ticket */
 
 #ifdef RECONCILER
-/* R16: a claimed row without a job: its nodes go to a new ticket. A node that runs is closed by the claim that finds it there (R6).
+/* R16: a claimed row without a job: what it holds goes to a new ticket, but for finally failed nodes. A node that runs
+ * goes on as running: the claim that finds it there, under no lease, closes and charges it (R6).
  * The rule waits for B; here it may act at once, so it is safe at any time. */
 #if defined(EAGER) && defined(M_RECONCILER_IGNORES_CANCEL)
 #define RECONCILES true
 #elif defined(EAGER)
-#define RECONCILES (!cancelAsked)   /* a cancelled run is the sweep's: what is added for it only comes back */
+#define RECONCILES (!cancelAsked)   /* a cancelled run is not reconciled: what is added for it only comes back */
 #else
 #define RECONCILES lossHappened
 #endif
@@ -88,38 +89,11 @@ end_queue:
 /* ---- CANCEL: R13, at any time */
 
 #ifdef CANCEL
-proctype Canceller() {
-  byte at;
+proctype Canceller() {       /* one flag; nothing is swept: jobs end when they are delivered */
   if
-  :: d_step { !runEnded -> cancelAsked = 1 }
-  :: goto done               /* nobody cancels */
-  fi;
-#ifndef M_NO_SWEEP
-  do                         /* the sweep, in chunks of one node; open takes care of a run that isn't open yet */
-  :: at < NODES ->
-     d_step { opened ->
-#ifdef M_SWEEP_OVERWRITES
-       if :: true ->
-#else
-       if :: !IS_FINAL(at) ->
-#endif
-             if :: node[at].state == running -> close_attempt(at, node[at].attempt) :: else fi;
-             node[at].state = cancelled;
-             r = node[at].row; node[at].row = NO_ROW;
-             if :: r != NO_ROW ->
-                   close_row(r);
-                   if :: row[r].state == no_row && job[r].state == waiting -> job[r].state = absent :: else fi   /* an active one ends by itself */
-                :: else
-             fi;
-             end_run()
-          :: else
-       fi;
-       at++
-     }
-  :: else -> break
-  od;
-#endif
-done: skip
+  :: d_step { !runEnded -> cancelAsked = 1; printf("the run is cancelled\n") }
+  :: true                    /* nobody cancels */
+  fi
 }
 #endif
 
@@ -182,7 +156,7 @@ proctype Tail() {            /* Redis goes back to an earlier state; workers kee
        do
        :: k < NODES ->
           oldNode[k].state = node[k].state; oldNode[k].row = node[k].row; oldNode[k].attempt = node[k].attempt;
-          oldNode[k].failures = node[k].failures; oldNode[k].crashes = node[k].crashes; oldNode[k].continued = node[k].continued;
+          oldNode[k].failures = node[k].failures; oldNode[k].crashes = node[k].crashes;
           oldClosed[k] = closed[k]; oldGrantedTo[k] = grantedTo[k];
           k++
        :: else -> break
@@ -206,9 +180,9 @@ proctype Tail() {            /* Redis goes back to an earlier state; workers kee
     do
     :: k < NODES ->
        node[k].state = oldNode[k].state; node[k].row = oldNode[k].row; node[k].attempt = oldNode[k].attempt;
-       node[k].failures = oldNode[k].failures; node[k].crashes = oldNode[k].crashes; node[k].continued = oldNode[k].continued;
+       node[k].failures = oldNode[k].failures; node[k].crashes = oldNode[k].crashes;
        closed[k] = oldClosed[k]; grantedTo[k] = oldGrantedTo[k];
-       oldNode[k].state = pending; oldNode[k].row = 0; oldNode[k].attempt = 0; oldNode[k].failures = 0; oldNode[k].crashes = 0; oldNode[k].continued = 0;
+       oldNode[k].state = pending; oldNode[k].row = 0; oldNode[k].attempt = 0; oldNode[k].failures = 0; oldNode[k].crashes = 0;
        oldClosed[k] = 0; oldGrantedTo[k] = 0;
        k++
     :: else -> break

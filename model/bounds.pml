@@ -15,10 +15,13 @@
 #define FAILURES 0         /* handlers that throw */
 #endif
 #ifndef INTERRUPTS
-#define INTERRUPTS 0       /* attempts ended by a graceful shutdown, or never started because the claim's answer was late */
+#define INTERRUPTS 0       /* workers that begin to close, and claims whose answer comes too late to start anything */
 #endif
 #ifndef LOST
 #define LOST 0             /* answers of a claim or settle that never arrive, though the script ran */
+#endif
+#ifndef DOUBT
+#define DOUBT 0            /* lost answers after which the worker hands the job back instead of asking again */
 #endif
 #ifndef EARLY
 #define EARLY 0            /* claims of a retrying node before its due time */

@@ -28,8 +28,10 @@ one-slot                   | holds  | -DSLOTS=1 -DCRASHES=1 -DEXPIRIES=1 -DFAILU
 company-at-home            | holds  | -DHOME -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=2
 lost-answers               | holds  | -DLOST=2 -DCRASHES=1 -DFAILURES=1
 lost-answers-zombies       | holds  | -DLOST=1 -DCRASHES=1 -DEXPIRIES=1
-shutdown                   | holds  | -DINTERRUPTS=1 -DCRASHES=1 -DEXPIRIES=1
-shutdown-lost-answers      | holds  | -DINTERRUPTS=1 -DLOST=1 -DFAILURES=1
+shutdown                   | holds  | -DTICKETS=6 -DINTERRUPTS=1 -DCRASHES=1 -DEXPIRIES=1
+shutdown-lost-answers      | holds  | -DTICKETS=6 -DINTERRUPTS=1 -DLOST=1 -DFAILURES=1
+shutdown-claims-again      | holds  | -DTICKETS=6 -DINTERRUPTS=1 -DLOST=1 -DFAILURES=1 -DCLAIM_AGAIN -DSTRICT=1
+in-doubt                   | holds  | -DDOUBT=1 -DCRASHES=1 -DFAILURES=1
 too-early                  | holds  | -DEARLY=1 -DFAILURES=2 -DCRASHES=1
 alert                      | holds  | -DGRAPH=ALERTED -DCRASHES=2 -DEXPIRIES=1 -DFAILURES=3
 late-copy-fenced           | holds  | -DLATE_COPY=1 -DFENCE_DELIVERY -DFAILURES=1 -DCRASHES=1
@@ -41,6 +43,9 @@ manual                     | holds  | -DMANUAL -DGRAPH=ALERTED -DFAILURES=3 -DCR
 manual-twice               | holds  | -DMANUAL -DPRESSES=2 -DGRAPH=ALERTED -DFAILURES=4 -DCRASHES=1 -DTICKETS=5
 manual-company             | holds  | -DMANUAL -DFAILURES=3 -DCRASHES=1
 manual-lost-answers        | holds  | -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DLOST=1 -DCRASHES=1 -DEXPIRIES=1
+manual-in-doubt            | holds  | -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DDOUBT=2 -DCRASHES=1
+manual-reset               | holds  | -DMANUAL -DRESET -DGRAPH=CHAIN -DFAILURES=3 -DCRASHES=1 -DEXPIRIES=1
+manual-reset-untrimmed     | holds  | -DMANUAL -DRESET -DPRESSES=2 -DTRACE_LIMIT=15 -DGRAPH=CHAIN -DFAILURES=3 -DCRASHES=1 -DEXPIRIES=1
 manual-shutdown            | holds  | -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DINTERRUPTS=1 -DCRASHES=1
 manual-cancel              | holds  | -DMANUAL -DCANCEL -DGRAPH=ALERTED -DFAILURES=2 -DCRASHES=1 -DEXPIRIES=1
 reconciler                 | holds  | -DRECONCILER -DEAGER -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
@@ -48,7 +53,7 @@ reconciler-lost-answers    | holds  | -DRECONCILER -DEAGER -DGRAPH=DIAMOND -DLOS
 reconciler-manual          | holds  | -DRECONCILER -DEAGER -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DCRASHES=1 -DTICKETS=5
 cancel-reconciler          | holds  | -DRECONCILER -DEAGER -DCANCEL -DGRAPH=DIAMOND -DCRASHES=1 -DTICKETS=5
 queue-loss                 | holds  | -DRECONCILER -DQUEUE_LOSS -DTICKETS=6 -DCRASHES=1
-queue-loss-failures        | holds  | -DRECONCILER -DQUEUE_LOSS -DTICKETS=6 -DGRAPH=DIAMOND -DFAILURES=2 -DEXPIRIES=1
+queue-loss-failures        | holds  | -DRECONCILER -DQUEUE_LOSS -DTICKETS=6 -DGRAPH=DIAMOND -DFAILURES=1 -DEXPIRIES=1
 tail                       | holds  | -DTAIL -DRECONCILER -DTICKETS=5 -DGRAPH=DIAMOND
 tail-failures              | holds  | -DTAIL -DRECONCILER -DTICKETS=4 -DGRAPH=CHAIN -DFAILURES=2 -DEXPIRIES=1
 tail-confirmed             | holds  | -DTAIL -DRECONCILER -DTICKETS=5 -DGRAPH=DIAMOND -DBEFORE_OPEN -DCONFIRM
@@ -71,18 +76,17 @@ no-cascade                 | caught | -DM_NO_CASCADE -DFAILURES=2
 join-fires-early           | caught | -DM_JOIN_FIRES_EARLY
 repeat-is-refused          | caught | -DM_REPEAT_IS_REFUSED -DLOST=1
 same-lease-is-lost         | caught | -DM_SAME_LEASE_IS_LOST -DLOST=1
-answer-forgets-slot        | caught | -DM_STORED_ANSWER_FORGETS_SLOT -DLOST=1 -DINTERRUPTS=1
+more-is-handed-back        | caught | -DM_MORE_IS_HANDED_BACK -DLOST=1
 hand-back-unsettled        | caught | -DM_HAND_BACK_UNSETTLED -DINTERRUPTS=1
-hand-back-in-doubt         | caught | -DM_HAND_BACK_IN_DOUBT -DLOST=1
-hand-back-in-doubt-manual  | caught | -DM_HAND_BACK_IN_DOUBT -DMANUAL -DGRAPH=CHAIN -DMAX_RETRIES=0 -DFAILURES=1 -DLOST=1
 claim-ignores-cancel       | caught | -DM_CLAIM_IGNORES_CANCEL -DCANCEL -DGRAPH=DIAMOND
 settle-ignores-cancel      | caught | -DM_SETTLE_IGNORES_CANCEL -DCANCEL -DGRAPH=DIAMOND
-no-sweep                   | caught | -DM_NO_SWEEP -DCANCEL -DGRAPH=DIAMOND
-sweep-overwrites           | caught | -DM_SWEEP_OVERWRITES -DCANCEL -DGRAPH=DIAMOND
+cancelled-comes-back       | caught | -DM_CANCELLED_COMES_BACK -DCANCEL -DGRAPH=DIAMOND
+cancelled-retries          | caught | -DM_CANCELLED_RETRIES -DMANUAL -DCANCEL -DFAILURES=2
 redelivery-retries         | caught | -DM_REDELIVERY_RETRIES -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DCRASHES=1
 stalled-means-redelivery   | caught | -DM_STALLED_MEANS_REDELIVERY -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DCRASHES=1
-same-lease-retries         | caught | -DM_SAME_LEASE_RETRIES -DMANUAL -DGRAPH=CHAIN -DCRASHES=2 -DLOST=1
-refusal-not-stored         | caught | -DM_REFUSAL_NOT_STORED -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DCRASHES=1
+stalled-must-grow          | caught | -DM_STALLED_MUST_GROW -DMANUAL -DGRAPH=CHAIN -DMAX_RETRIES=0 -DFAILURES=1 -DDOUBT=1
+same-lease-retries         | caught | -DM_SAME_LEASE_RETRIES -DM_STALLED_MUST_GROW -DMANUAL -DGRAPH=CHAIN -DCRASHES=2 -DLOST=1
+reset-unmarked             | caught | -DM_RESET_UNMARKED -DMANUAL -DRESET -DGRAPH=CHAIN -DMAX_RETRIES=0 -DFAILURES=1 -DCRASHES=1
 retry-under-started        | caught | -DM_RETRY_UNDER_STARTED -DMANUAL -DGRAPH=ALERTED -DFAILURES=2
 retry-keeps-end            | caught | -DM_RETRY_KEEPS_END -DMANUAL -DGRAPH=CHAIN -DFAILURES=2
 retry-keeps-budget         | caught | -DM_RETRY_KEEPS_BUDGET -DMANUAL -DGRAPH=CHAIN -DFAILURES=2
@@ -93,7 +97,9 @@ reconciler-ignores-cancel  | caught | -DM_RECONCILER_IGNORES_CANCEL -DRECONCILER
 tail-without-reconciler    | caught | -DTAIL -DGRAPH=DIAMOND
 
 gap-late-copy              | gap    | -DLATE_COPY=1 -DFAILURES=1
-gap-reset-retry            | gap    | -DMANUAL -DRESET -DGRAPH=CHAIN -DMAX_RETRIES=0 -DFAILURES=1 -DCRASHES=1
+gap-reset-retry            | gap    | -DMANUAL -DRESET -DPRESSES=4 -DGRAPH=CHAIN -DMAX_RETRIES=0 -DFAILURES=4
+gap-in-doubt               | gap    | -DDOUBT=1 -DSTRICT=1
+gap-answer-then-shutdown   | gap    | -DLOST=1 -DINTERRUPTS=1 -DSTRICT=1
 gap-tail-before-open       | gap    | -DTAIL -DRECONCILER -DTICKETS=3 -DGRAPH=CHAIN -DBEFORE_OPEN
 '
 
@@ -103,13 +109,14 @@ full-zombies               | holds  | -DEXPIRIES=2 -DFAILURES=1
 full-failures              | holds  | -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=3
 full-three-workers         | holds  | -DWORKERS=3 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 full-lost-answers          | holds  | -DLOST=1 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
-full-shutdown              | holds  | -DINTERRUPTS=2 -DCRASHES=1 -DEXPIRIES=1
+full-shutdown              | holds  | -DTICKETS=6 -DINTERRUPTS=2 -DCRASHES=1 -DEXPIRIES=1
 full-late-copy-fenced      | holds  | -DLATE_COPY=1 -DFENCE_DELIVERY -DFAILURES=1 -DCRASHES=1 -DEXPIRIES=1
 full-cancel                | holds  | -DCANCEL -DGRAPH=DIAMOND -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 full-cancel-company        | holds  | -DCANCEL -DCRASHES=1 -DEXPIRIES=1
 full-manual                | holds  | -DMANUAL -DGRAPH=ALERTED -DFAILURES=3 -DCRASHES=1 -DEXPIRIES=1 -DLOST=1
 full-manual-company        | holds  | -DMANUAL -DFAILURES=2 -DCRASHES=1 -DEXPIRIES=1
 full-queue-loss            | holds  | -DRECONCILER -DQUEUE_LOSS -DTICKETS=8 -DCRASHES=1 -DFAILURES=1
+full-queue-loss-failures   | holds  | -DRECONCILER -DQUEUE_LOSS -DTICKETS=6 -DGRAPH=DIAMOND -DFAILURES=2 -DEXPIRIES=1
 full-tail                  | holds  | -DTAIL -DRECONCILER -DTICKETS=8 -DGRAPH=DIAMOND -DCRASHES=1
 '
 

@@ -10,15 +10,16 @@ inline manual_retry() {
   od;
   k = 0;
   do
-  :: k < NODES -> if :: HAS(fired, k) && node[k].attempt > 0 -> started = 1 :: else fi; k++
+  :: k < NODES -> if :: HAS(fired, k) && (node[k].attempt > 0 || (node[k].state != pending && !IS_FINAL(k))) -> started = 1 :: else fi; k++
   :: else -> break
   od;
 #ifdef M_RETRY_UNDER_STARTED
   started = 0;
 #endif
   if
-  :: started || cancelAsked -> newCode = only_failed                        /* refused: the job fails again, with the refusal as its reason */
+  :: started -> newCode = only_failed     /* refused, nothing is written: the job fails again, with the refusal as its reason */
   :: else ->
+     pressed[t] = 0;
 #ifndef M_RETRY_KEEPS_END
      runEnded = 0;                                                          /* the end of the run is undone first */
 #endif
@@ -33,20 +34,14 @@ inline manual_retry() {
            node[k].failures = 0; node[k].crashes = 0
 #endif
 #ifndef M_RETRY_KEEPS_DESCENDANTS
-        :: HAS(fired, k) && node[k].attempt == 0 ->                         /* unstarted descendants return to pending, and leave their row */
-           r = node[k].row;
-           node[k].state = pending; node[k].row = NO_ROW;
-           i = k;
-           if :: r != NO_ROW && r != t -> count_nodes(r); if :: several == 0 -> forget_row(r) :: else fi :: else fi;
-           k = i
+        :: HAS(fired, k) && node[k].attempt == 0 && IS_FINAL(k) ->          /* unstarted descendants return to pending */
+           node[k].state = pending
 #endif
         :: else
         fi;
         k++
      :: else -> break
-     od;
-     resolve();                                                             /* one below another failed node can't fire after all */
-     dispatch(false)
+     od
   fi
 }
 
@@ -139,38 +134,50 @@ inline claim_nodes() {
   end_run()
 }
 
+/* R11: does an ended row come again by itself? Else somebody retried it. */
+#ifdef M_SAME_LEASE_RETRIES
+#define IS_REPEATED_CLAIM false
+#else
+#define IS_REPEATED_CLAIM SAME_LEASE
+#endif
+#if defined(M_STALLED_MEANS_REDELIVERY)
+#define IS_REDELIVERY (stalledSeen > row[t].stalled)
+#elif defined(M_STALLED_MUST_GROW)
+#define IS_REDELIVERY (madeSeen == row[t].made && stalledSeen > row[t].stalled)
+#else
+#define IS_REDELIVERY (madeSeen == row[t].made && stalledSeen >= row[t].stalled)
+#endif
+#ifdef M_CANCELLED_RETRIES
+#define RETRY_SEES_CANCEL false
+#else
+#define RETRY_SEES_CANCEL cancelAsked
+#endif
+
 inline claim() {
-  newGrants = 0; newOwes = 0; newRefused = 0; newCode = work_left;
+  newGrants = 0; newOwes = 0; newRefused = 0; newRepeat = 0; newCode = work_left;
   if
   :: !HOLDS_LOCK -> newRefused = 1                                          /* R3: refused; the delivery is not ours any more */
+  :: HOLDS_LOCK && CLAIM_SEES_CANCEL && row[t].state != ended ->            /* R13: also a run that isn't open, also a row that is gone */
+#ifdef M_CANCELLED_COMES_BACK
+     newRefused = 1
+#else
+     newCode = row_empty                                                    /* the job is completed, what it owes is not added */
+#endif
   :: else ->
      if
-     :: t == 0 && !opened ->                                                /* R17 open; R13: also a run that was cancelled before */
-        opened = 1;
-        if
-        :: CLAIM_SEES_CANCEL ->
-           k = 0;
-           do :: k < NODES -> node[k].state = cancelled; k++ :: else -> break od;
-           runEnded = 1
-        :: else -> node[0].state = ready; node[0].row = 0; row[0].state = claimed
-        fi
+     :: t == 0 && !opened -> opened = 1; node[0].state = ready; node[0].row = 0; row[0].state = claimed   /* R17 */
      :: else
      fi;
      if
      :: row[t].state == no_row -> newCode = row_empty                       /* nothing: but R8, what it owes is added all the same */
 #ifdef MANUAL
-     :: row[t].state == ended ->                                            /* R11 */
+     :: row[t].state == ended ->
         if
-#ifndef M_SAME_LEASE_RETRIES
-        :: SAME_LEASE ->
-           assert(!pressed[t]);                                             /* a pressed Retry is never taken for a redelivery */
+        :: RETRY_SEES_CANCEL || IS_REPEATED_CLAIM ->
+           assert(cancelAsked || !pressed[t]);                              /* a pressed Retry is never taken for a redelivery */
+           row[t].lease = LEASE; row[t].stalled = stalledSeen; row[t].made = madeSeen;
            newCode = only_failed
-#endif
-#ifdef M_STALLED_MEANS_REDELIVERY
-        :: !SAME_LEASE && stalledSeen > row[t].stalled ->
-#else
-        :: !SAME_LEASE && madeSeen == row[t].made && stalledSeen > row[t].stalled ->
-#endif
+        :: !RETRY_SEES_CANCEL && !IS_REPEATED_CLAIM && IS_REDELIVERY ->
 #ifdef M_REDELIVERY_RETRIES
            assert(pressed[t]); manual_retry()
 #else
@@ -180,21 +187,12 @@ inline claim() {
 #endif
         :: else ->
            assert(pressed[t]);                                              /* a manual retry only if somebody asked for it */
-           pressed[t] = 0;
            manual_retry();
-           if
-           :: row[t].state == claimed -> claim_nodes()
-           :: else ->                                                       /* refused: also a refused claim is the row's last claim */
-#ifndef M_REFUSAL_NOT_STORED
-              row[t].lease = LEASE; row[t].stalled = stalledSeen; row[t].made = madeSeen
-#endif
-           fi
+           if :: row[t].state == claimed -> claim_nodes() :: else fi
         fi
 #else
      :: row[t].state == ended -> newCode = only_failed                      /* nobody presses Retry here: a redelivery fails again */
 #endif
-     :: CLAIM_SEES_CANCEL && row[t].state != no_row && row[t].state != ended ->
-        newCode = row_empty                                                 /* R13: no grant; the delivery ends, the sweep takes the nodes */
      :: else -> claim_nodes()
      fi;
 #ifndef M_NO_SCAN

@@ -66,7 +66,7 @@ inline resolve() {
      :: node[k].state == pending && k != ALERT && (UPS(k) & good) != 0 && (UPS(k) & good) != UPS(k) -> fired = fired | BIT(k)
 #endif
 #ifndef M_NO_CASCADE
-     :: node[k].state == pending && k != ALERT && (UPS(k) & bad) != 0 -> node[k].state = upstream_failed
+     :: node[k].state == pending && k != ALERT && (UPS(k) & final_) == UPS(k) && (UPS(k) & bad) != 0 -> node[k].state = upstream_failed
 #endif
      :: node[k].state == pending && k == ALERT && (UPS(k) & final_) == UPS(k) && (UPS(k) & bad) != 0 -> fired = fired | BIT(k)
      :: node[k].state == pending && k == ALERT && (UPS(k) & final_) == UPS(k) && (UPS(k) & bad) == 0 -> node[k].state = skipped
@@ -93,7 +93,7 @@ inline dispatch(mayContinue) {
   if :: fired != 0 ->
 #ifdef HOME
         /* R5, R24: the first company stays in this row; settles grant its nodes to the slots that they free */
-        r = t;
+        if :: mayContinue -> r = t :: else -> new_ticket() fi;
 #else
         new_ticket();
 #ifdef M_NODE_LIST_IN_JOB

@@ -20,11 +20,14 @@
 #define RUNS_HERE(n_) (node[n_].state == running && node[n_].attempt == attemptOf[n_] && node[n_].row == t && row[t].lease == LEASE)
 #endif
 
+#define IS_ACCEPTED(n_) (RUNS_HERE(n_) && !SETTLE_SEES_CANCEL)
+
 #ifdef M_REPEAT_IS_REFUSED
 #define IS_REPEAT(n_) false
 #else
-#define IS_REPEAT(n_) (node[n_].attempt == attemptOf[n_] && HAS(closed[n_], attemptOf[n_] - 1) \
-                    && (node[n_].state == succeeded || node[n_].state == failed || node[n_].state == retrying))
+#define IS_REPEAT(n_) (node[n_].attempt == attemptOf[n_] && node[n_].state != running && HAS(closed[n_], attemptOf[n_] - 1) \
+                    && ((row[t].state != no_row && row[t].lease == LEASE) \
+                     || (row[t].state == no_row && (node[n_].state == succeeded || node[n_].state == retrying))))
 #endif
 
 #ifdef M_NO_RETRY_LIMIT
@@ -34,9 +37,9 @@
 #endif
 
 inline settle(n_) {
-  newGrants = 0; newOwes = 0; newRefused = 0; newCode = code;
+  newGrants = 0; newOwes = 0; newRefused = 0; newRepeat = 0; newCode = code;
   if
-  :: opened && RUNS_HERE(n_) && !SETTLE_SEES_CANCEL ->
+  :: opened && IS_ACCEPTED(n_) ->
      assert(!cancelAsked);                                                  /* R13: nothing is accepted after a cancel */
 #ifdef TAIL
      assert(grantedTo[n_] == t * 16 + lease);                               /* R22: a worker ahead of the state never writes into it */
@@ -49,7 +52,7 @@ inline settle(n_) {
         node[n_].state = succeeded; node[n_].row = NO_ROW;
         everSucceeded = everSucceeded | BIT(n_);
         resolve();
-        dispatch(true)
+        dispatch(stops == 0)
      :: outcome == FAILURE && MAY_RETRY(n_) ->
         node[n_].failures++;
         node[n_].state = retrying;
@@ -61,32 +64,23 @@ inline settle(n_) {
         node[n_].failures++;
         node[n_].state = failed;                                            /* it stays in its row (R1) */
         resolve();
-        dispatch(false)
-     :: else -> node[n_].state = ready; newRefused = 1                      /* interrupted: costs nothing; the job is handed back */
+        dispatch(stops == 0)
+     :: else -> node[n_].state = ready                                      /* interrupted: costs nothing */
      fi;
-#ifdef M_STORED_ANSWER_FORGETS_SLOT
-     node[n_].continued = continued;
-#endif
-     /* R24: a ready node of the row takes the slot that became free */
+     /* R24: a ready node of the row takes the slot that became free; a delivery that stops asks for none */
      if
-     :: continued == 0 && newCode != retry_in_place && outcome != INTERRUPTED ->
+     :: continued == 0 && newCode != retry_in_place && stops == 0 ->
         i = 0;
         do :: i < NODES && !(node[i].row == t && node[i].state == ready) -> i++ :: else -> break od;
-        if :: i < NODES -> grant(i); continued = i + 1 :: else fi
+        if :: i < NODES -> grant(i) :: else fi
      :: else
      fi;
-#ifndef M_STORED_ANSWER_FORGETS_SLOT
-     node[n_].continued = continued;                                        /* R4: part of the stored answer */
-#endif
      if :: newCode != retry_in_place -> close_row(t) :: else fi;
      end_run()
-  :: opened && !(RUNS_HERE(n_) && !SETTLE_SEES_CANCEL) && IS_REPEAT(n_) ->
-     /* R4: repeated, the stored answer again: the row's code, the continuation, and what is still owed */
-     i = node[n_].continued;
-     if :: i > 0 && node[i - 1].state == running && node[i - 1].row == t && row[t].lease == LEASE ->
-           newGrants = BIT(i - 1)
-        :: else
-     fi;
+  :: opened && !IS_ACCEPTED(n_) && IS_REPEAT(n_) ->
+     /* R4: repeated, the stored answer again: the row's code, and what is still owed. It names no grants: with work left
+      * the delivery claims once more, and gets them again under its lease */
+     newRepeat = 1;
      if
      :: node[n_].state == retrying && node[n_].row == t -> newCode = retry_in_place
      :: !(node[n_].state == retrying && node[n_].row == t) && row[t].state == no_row -> newCode = row_empty
@@ -94,7 +88,9 @@ inline settle(n_) {
      :: else -> newCode = work_left
      fi;
      scan_owed()
-  :: else -> newRefused = 1                                                 /* superseded, final, cancelled, behind or no_run */
+  :: opened && cancelAsked && !IS_ACCEPTED(n_) && !IS_REPEAT(n_) && node[n_].state == running && node[n_].attempt == attemptOf[n_] ->
+     newCode = row_empty                                                    /* R13: cancelled; the delivery completes its job */
+  :: else -> newRefused = 1                                                 /* superseded, behind or no_run */
   fi
 }
 

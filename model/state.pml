@@ -2,29 +2,28 @@
 
 /* ---- what Redis holds */
 
-mtype:node_state = { pending, ready, running, retrying, succeeded, failed, skipped, upstream_failed, cancelled };
+mtype:node_state = { pending, ready, running, retrying, succeeded, failed, skipped, upstream_failed };
 mtype:row_state  = { no_row, owed, claimed, ended };
 mtype:job_state  = { absent, waiting, processing, failed_set };  /* waiting: also delayed, for time is not modelled */
 
 #define NO_ROW 15
 #define IS_FINAL(n) (node[n].state == succeeded || node[n].state == failed || node[n].state == skipped \
-                  || node[n].state == upstream_failed || node[n].state == cancelled)
-#define IS_BAD(n)   (node[n].state == failed || node[n].state == upstream_failed || node[n].state == cancelled)
+                  || node[n].state == upstream_failed)
+#define IS_BAD(n)   (node[n].state == failed || node[n].state == upstream_failed)
 
 typedef Node {             /* R1: a node names the row that holds it, so no node is ever in two rows */
   mtype:node_state state;
   byte row;
   byte attempt;            /* number of the last attempt granted */
   byte failures;           /* retry ledger */
-  byte crashes;            /* crash ledger (R6) */
-  byte continued           /* what its last settle granted to the same delivery: node + 1, for the stored answer (R4) */
+  byte crashes             /* crash ledger (R6) */
 };
 typedef Row {              /* R1: the run's record of a ticket */
   mtype:row_state state;
   byte lease;              /* of its last claim */
   byte writer;             /* R8: the ticket whose delivery must add the job */
 #ifdef MANUAL
-  byte stalled;            /* R11: stalled count and attemptsMade at its last claim */
+  byte stalled;            /* R11: stalled count and failures seen at its last claim */
   byte made
 #endif
 };
@@ -33,6 +32,9 @@ typedef Job {              /* BullMQ's side of a ticket */
   byte lock;               /* the BullMQ token in the lock key, 0 = no lock. A token is a slot's, and used again and again */
 #ifdef MANUAL
   byte stalled;            /* stalledCounter */
+#ifdef RESET
+  byte traces;             /* number of stack traces: resetAttemptsMade leaves them */
+#endif
   byte made                /* attemptsMade */
 #endif
 };
@@ -42,7 +44,7 @@ Job  job[TICKETS];
 byte tickets = 1;          /* R2: the run's counter; ticket 0 is the flow job */
 bit  opened;               /* R17: the run is known */
 bit  runEnded;
-bit  cancelAsked;          /* R13 */
+bit  cancelAsked;          /* R13: the one flag. Nodes that were not final read as cancelled from then on */
 #if defined(TAIL) || defined(QUEUE_LOSS) || defined(RECONCILER)
 bit  lossHappened;
 #endif
@@ -55,19 +57,19 @@ byte deliveries[TICKETS];
 
 byte closed[NODES];        /* bit a-1: the end of attempt a is recorded (I3, I6) */
 byte everSucceeded;        /* nodes whose success was settled (I2) */
-byte givenBack[TICKETS];   /* the last lease that was handed back, not lost (R6 must not charge it) */
+byte givenBack[TICKETS];   /* the last lease that was handed back, neither lost nor in doubt (R6 must not charge it) */
 #ifdef M_NODE_LIST_IN_JOB
 byte jobNodes[TICKETS];
 #endif
 #ifdef MANUAL
-bit  pressed[TICKETS];     /* somebody pressed Retry and was not answered yet (R11) */
+bit  pressed[TICKETS];     /* somebody pressed Retry, and it was neither granted nor did the job fail again yet (R11) */
 #endif
 #ifdef TAIL
 byte workingOn[WORKERS + 1];   /* ticket + 1 of a slot: it renews only that lock */
 bit  wentBack;             /* Redis went back: every worker had to connect again */
 #endif
 
-byte crashesLeft = CRASHES, expiriesLeft = EXPIRIES, failuresLeft = FAILURES, interruptsLeft = INTERRUPTS, lostLeft = LOST, earlyLeft = EARLY;
+byte crashesLeft = CRASHES, expiriesLeft = EXPIRIES, failuresLeft = FAILURES, interruptsLeft = INTERRUPTS, lostLeft = LOST, doubtLeft = DOUBT, earlyLeft = EARLY;
 
 #ifdef LATE_COPY
 byte copiesLeft = LATE_COPY, copyToken, copyTicket, copyLease;
@@ -82,7 +84,7 @@ byte copyStalled, copyMade;
 /* Scratch of the scripts: written before it is read in every d_step, so it is no part of the state. */
 hidden byte i, k, r, slots, several, fired, good, bad, final_, continued;
 hidden byte newGrants, newOwes;
-hidden byte  hasWork, hasFailed, accepted, newRefused, started;
+hidden byte  hasWork, hasFailed, accepted, newRefused, newRepeat, started;
 
 /* How the last answer says the delivery must end (R9). */
 mtype = { work_left, row_empty, only_failed, retry_in_place, too_early };

@@ -16,7 +16,7 @@ inline forget_delivery() {
 #ifdef CONFIRM
   knowsWentBack = wentBack;
 #endif
-  t = 0; lease = 0; held = 0; owes = 0; refused = 0; outcome = 0; n = 0; code = work_left; tooEarly = 0; lost = 0
+  t = 0; lease = 0; held = 0; owes = 0; refused = 0; outcome = 0; n = 0; code = work_left; tooEarly = 0; lost = 0; stops = 0; doubt = 0
 }
 
 inline add_job(t_) {       /* R8: adding an id that exists is a no-op */
@@ -31,6 +31,38 @@ inline add_what_it_owes() {
   add_job(r)
 }
 
+/* How many failures a delivery sees: after resetAttemptsMade a mark that no count reaches, made of the stack traces. */
+#ifdef RESET
+#ifndef TRACE_LIMIT
+#define TRACE_LIMIT 3      /* stackTraceLimit of the jobs: older ones are dropped */
+#endif
+#define ADD_TRACE() if :: job[t].traces < TRACE_LIMIT -> job[t].traces++ :: else fi
+#define NO_TRACES() job[t].traces = 0
+#else
+#define ADD_TRACE() skip
+#define NO_TRACES() skip
+#endif
+#if defined(RESET) && !defined(M_RESET_UNMARKED)
+#define FAILURES_SEEN(t_) (job[t_].made == 0 -> 16 * job[t_].traces : job[t_].made)
+#else
+#define FAILURES_SEEN(t_) job[t_].made
+#endif
+
+#ifndef STRICT
+#define STRICT 0           /* 1: not even a lease that was handed back in doubt may be charged */
+#endif
+
+#define LATE    1          /* the claim's answer came too late: what it granted is given back, then it claims again */
+#define CLOSING 2          /* the worker closes: nothing new is started, the row's rest is handed back */
+
+/* Ready nodes are left, or what a stored answer did not name: it claims again, under the same lease. A worker that
+ * closes doesn't; CLAIM_AGAIN, proposed: it does, if an answer was a stored one. */
+#ifdef CLAIM_AGAIN
+#define CLAIMS_AGAIN (!refused && code == work_left && (stops != CLOSING || doubt))
+#else
+#define CLAIMS_AGAIN (!refused && code == work_left && stops != CLOSING)
+#endif
+
 /* R9: exactly one end; BullMQ accepts it only from the token in the lock. */
 inline end_delivery() {
   printf("W%d ends its delivery of job %d: refused %d, %e, lock %d\n", token, t, refused, code, job[t].lock);
@@ -38,23 +70,25 @@ inline end_delivery() {
   :: job[t].lock == token && job[t].state == processing ->
      job[t].lock = 0;
      if
-     :: refused -> job[t].state = waiting; givenBack[t] = lease             /* handed back: attemptsMade unchanged */
+     :: refused || code == work_left ->                                     /* handed back: attemptsMade unchanged */
+        job[t].state = waiting;
+        if :: !doubt || STRICT -> givenBack[t] = lease :: else fi
      :: !refused && code == too_early -> job[t].state = waiting; givenBack[t] = lease
      :: !refused && code == row_empty ->                                    /* completed, and removed */
         job[t].state = absent;
 #ifdef MANUAL
-        job[t].stalled = 0; job[t].made = 0; pressed[t] = 0
+        job[t].stalled = 0; job[t].made = 0; NO_TRACES(); pressed[t] = 0
 #endif
      :: !refused && code == only_failed ->
         job[t].state = failed_set;
 #ifdef MANUAL
-        job[t].made++
+        job[t].made++; ADD_TRACE(); pressed[t] = 0
 #endif
      :: else ->                                                             /* retry_in_place: delayed by BullMQ */
         assert(code == retry_in_place);
         job[t].state = waiting;
 #ifdef MANUAL
-        job[t].made++
+        job[t].made++; ADD_TRACE()
 #endif
      fi
   :: else                                                                   /* a zombie: BullMQ refuses, the job is another's */
@@ -78,7 +112,10 @@ proctype Slot(byte token) {
   byte held, owes;           /* attempts granted and not answered yet; tickets to add: bit sets */
   byte attemptOf[NODES];
   mtype code = work_left;
-  bit refused, tooEarly, lost;
+  bit refused, tooEarly;
+  byte lost;                 /* 1: it asks again; 2: it gives up, and hands back in doubt */
+  byte stops;                /* LATE or CLOSING */
+  bit doubt;                 /* attempts may have been granted to it that it doesn't know of */
 #ifdef CONFIRM
   bit knowsWentBack;         /* its last answer came over the new connection */
 #endif
@@ -116,7 +153,7 @@ end_idle:
       printf("W%d fetches job %d, lease %d\n", token, t, lease);
       assert(deliveries[t] < MAX_DELIVERIES);                               /* I1: no delivery comes back for ever */
 #ifdef MANUAL
-      stalledSeen = job[t].stalled; madeSeen = job[t].made;
+      stalledSeen = job[t].stalled; madeSeen = FAILURES_SEEN(t);
 #endif
 #ifdef TAIL
       workingOn[token] = t + 1
@@ -127,31 +164,29 @@ end_idle:
 claiming:
   if
   :: atomic {
-       tooEarly = 0; lost = 0;
+       tooEarly = 0; lost = 0; doubt = 0;
+       if :: stops == LATE -> stops = 0 :: else fi;
+       if :: true :: interruptsLeft > 0 && stops == 0 -> interruptsLeft--; stops = LATE fi;
        if :: true :: earlyLeft > 0 -> earlyLeft--; tooEarly = 1 fi;
 #ifdef LATE_COPY
        if :: true :: copyToken == 0 && copiesLeft > 0 -> copiesLeft--; copyToken = token; copyTicket = t; copyLease = lease; COPY_COUNTS fi;
 #endif
-       if :: true :: lostLeft > 0 -> lostLeft--; lost = 1 fi;
+       if :: true :: lostLeft > 0 -> lostLeft--; lost = 1 :: doubtLeft > 0 -> doubtLeft--; lost = 2 fi;
        d_step {
          claim();
          printf("W%d claims %d under lease %d: granted %d, owes %d, %e, lost %d\n", token, t, lease, newGrants, newOwes, newCode, lost);
          remember_grants();
-         if :: !lost -> learn()
-#ifdef M_HAND_BACK_IN_DOUBT
-            :: else -> refused = 1
-#else
-            :: else
-#endif
+         if
+         :: lost == 0 -> learn()
+         :: lost == 2 -> refused = 1; doubt = 1
+         :: else
          fi;
          tooEarly = 0
        }
      }
   :: atomic { MAY_DIE -> crashesLeft--; goto died }
   fi;
-#ifndef M_HAND_BACK_IN_DOUBT
-  if :: lost -> goto claiming :: else fi;                                   /* R9: in doubt it asks again, under the same lease */
-#endif
+  if :: lost == 1 -> goto claiming :: else fi;                              /* in doubt it asks again, under the same lease */
 
   do
   :: held != 0 ->            /* a handler ends: any of those that run in this delivery */
@@ -170,43 +205,48 @@ claiming:
 #endif
        fi;
        if
-       :: outcome = SUCCESS
-       :: failuresLeft > 0 -> failuresLeft--; outcome = FAILURE
-       :: interruptsLeft > 0 -> interruptsLeft--; outcome = INTERRUPTED
+       :: stops != LATE -> outcome = SUCCESS
+       :: stops != LATE && failuresLeft > 0 -> failuresLeft--; outcome = FAILURE
+       :: stops != 0 -> outcome = INTERRUPTED                               /* or never started */
        fi;
        lost = 0;
-       if :: true :: lostLeft > 0 -> lostLeft--; lost = 1 fi;
+       if :: true :: lostLeft > 0 -> lostLeft--; lost = 1 :: doubtLeft > 0 -> doubtLeft--; lost = 2 fi;
        d_step {
 #ifdef M_HAND_BACK_UNSETTLED
-         if :: outcome == INTERRUPTED -> newGrants = 0; newOwes = 0; newCode = code; newRefused = 1 :: else -> settle(n) fi;
+         if :: outcome == INTERRUPTED -> newGrants = 0; newOwes = 0; newCode = code; newRefused = 1; newRepeat = 0 :: else -> settle(n) fi;
 #else
          settle(n);
 #endif
          printf("W%d settles node %d attempt %d of row %d, outcome %d: refused %d, granted %d, owes %d, %e, lost %d\n", token, n, attemptOf[n], t, outcome, newRefused, newGrants, newOwes, newCode, lost);
          remember_grants();
          if
-         :: !lost -> held = WITHOUT(held, n); attemptOf[n] = 0; learn()
-#ifdef M_HAND_BACK_IN_DOUBT
-         :: else -> held = WITHOUT(held, n); attemptOf[n] = 0; refused = 1
+         :: lost == 0 ->
+            held = WITHOUT(held, n); attemptOf[n] = 0;
+#ifdef M_MORE_IS_HANDED_BACK
+            if :: newRepeat && newCode == work_left -> newRefused = 1 :: else fi;
 #else
-         :: else             /* it still waits for the answer, and will settle again */
+            if :: newRepeat && newCode == work_left -> doubt = 1 :: else fi;
 #endif
+            learn()
+         :: lost == 2 -> held = WITHOUT(held, n); attemptOf[n] = 0; refused = 1; doubt = 1
+         :: else             /* it still waits for the answer, and will settle again */
          fi;
          outcome = 0; n = 0; lost = 0
        }
      }
+  :: d_step { interruptsLeft > 0 && stops != CLOSING && !refused && code == work_left -> interruptsLeft--; stops = CLOSING; printf("W%d closes\n", token) }
   :: d_step { owes != 0 && !FINISHES_FIRST -> add_what_it_owes() }
   :: held == 0 && (owes == 0 || FINISHES_FIRST) -> break
   :: atomic { MAY_DIE -> crashesLeft--; goto died }
   od;
 
   if
-  :: atomic { held == 0 && !refused && code == work_left -> goto claiming }       /* ready nodes are left: it claims again */
+  :: atomic { CLAIMS_AGAIN -> goto claiming }
 #ifdef CONFIRM               /* after a new connection it asks again, under the same lease, before it ends */
   :: atomic { !refused && code != work_left && knowsWentBack != wentBack -> goto claiming }
-  :: d_step { refused || (code != work_left && knowsWentBack == wentBack) ->
+  :: d_step { refused || (!CLAIMS_AGAIN && (code == work_left || knowsWentBack == wentBack)) ->
 #else
-  :: d_step { refused || code != work_left ->
+  :: d_step { !CLAIMS_AGAIN ->
 #endif
        end_delivery();
 #ifndef M_FINISH_BEFORE_ADD
