@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest'
+import { describeWithRedis } from '../../setup/namespace.ts'
+import { openScene, runEnd, TEST_TIMEOUT_MS } from '../../worker/scene.ts'
+import { describeProgram, drawProgram, type Program, seeded } from './program.ts'
+import { programFlow } from './program-flow.ts'
+import { type Expectation, expectationOf } from './reference.ts'
+
+const PROGRAMS = 200
+/** A seed to repeat, as a failed test prints it; null: a new one each time. */
+const SEED_TO_REPEAT: number | null = null
+
+/** How often what happened, per kind of node. */
+class Tally {
+  readonly #counts = new Map<string, number>()
+
+  add(program: Program, { run, nodes }: Expectation): void {
+    this.#count(`run ${run}`)
+    program.forEach((item, i) => {
+      const { state = '', forgiven = false } = nodes[i] ?? {}
+      const what = item.kind === 'task' ? item.trigger : item.kind
+      this.#count(`${what} ${state}${forgiven ? ', forgiven' : ''}`)
+      if (item.kind !== 'task' || (state !== 'succeeded' && state !== 'failed')) return
+      const { last, errors } = item.script
+      this.#count(`attempts: ${errors > 0 ? 'fail, then ' : ''}${last}`)
+    })
+  }
+
+  get table(): Record<string, number> {
+    return Object.fromEntries([...this.#counts].sort(([a], [b]) => a.localeCompare(b)))
+  }
+
+  #count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
+  }
+}
+
+describeWithRedis(
+  'random programs through two workers',
+  () => {
+    test('end as the reference model says: states, forgiveness and attempts of all nodes', {
+      timeout: TEST_TIMEOUT_MS,
+    }, async ({ onTestFinished }) => {
+      const seed = SEED_TO_REPEAT ?? Date.now() % 2 ** 32
+      console.log(`seed of the random programs: ${seed}`)
+      const draw = seeded(seed)
+      const programs = Array.from({ length: PROGRAMS }, (_, i) => {
+        const program = drawProgram(draw)
+        return { program, flow: programFlow(`p${i}`, program) }
+      })
+      const scene = openScene(onTestFinished)
+      const options = {
+        flows: programs.map(({ flow }) => flow),
+        queues: { default: { concurrency: 8 }, side: { concurrency: 4 } },
+        leaseDuration: 5_000,
+        stalledInterval: 500,
+      }
+      await Promise.all([scene.startWorker(options), scene.startWorker(options)])
+      const runs = await Promise.all(
+        programs.map(({ flow }) => scene.producer.enqueue(flow, { start: 'x' })),
+      )
+
+      const tally = new Tally()
+      for (const [i, { program }] of programs.entries()) {
+        const ended = await runEnd(runs[i] ?? scene.producer.run(''))
+        const expected = expectationOf(program)
+        const shown = `program ${i} of seed ${seed}:\n${describeProgram(program)}`
+        const nodes = ended.nodes.map(({ state, forgiven, attempts }) => ({
+          state,
+          forgiven,
+          attempts,
+        }))
+        expect({ run: ended.state, nodes }, shown).toEqual(expected)
+        for (const node of ended.nodes) {
+          const numbers = node.log.map(({ attempt }) => attempt)
+          if (node.state === 'succeeded' && node.kind === 'task') numbers.push(node.attempts)
+          expect(numbers, `the history of ${node.key} in ${shown}`).toEqual(
+            Array.from({ length: node.attempts }, (_, n) => n + 1),
+          )
+        }
+        tally.add(program, expected)
+      }
+      console.table(tally.table)
+    })
+  },
+  { needs: 'real' },
+)
