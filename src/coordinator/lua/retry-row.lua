@@ -3,15 +3,14 @@
 -- Refused (returns the reason, nothing is written) when a descendant has started; returns nil when done, with `change`
 -- and `row.tokens` such that the claim that called it grants the nodes.
 
--- Has a plan B made up for one of them? Then its value is in use.
-local function isForgiven(change, retried)
-  for index in pairs(retried) do
-    if unpackNode(call('HGET', change.key, 'n' .. index)) == 'f' then return true end
-  end
-  return false
+-- Has this join made up for a failure? Then its value is in use, and what it forgave stays forgiven.
+local function hasForgiven(change, index)
+  if call('HGET', graphKey(change.graph), 'r' .. index) ~= 'J' then return false end
+  local state = unpackNode(nodeOf(change, upstreamsOf(change, index)[1]) or '')
+  return state == 'f' or state == 'u'
 end
 
--- All descendants of the retried nodes, or nil if one of them has started.
+-- All descendants of the retried nodes, or nil if one of them has started or made up for a failure.
 local function unstartedDescendants(change, retried)
   local found, queue, head = {}, {}, 1
   for index in pairs(retried) do queue[#queue + 1] = index end
@@ -20,6 +19,7 @@ local function unstartedDescendants(change, retried)
       if not found[j] then
         local state, attempts = unpackNode(call('HGET', change.key, 'n' .. j) or '')
         if state and (int(attempts) > 0 or not isFinal(state)) then return nil end
+        if state == 'S' and hasForgiven(change, j) then return nil end
         found[j] = state or 'pending'
         queue[#queue + 1] = j
       end
@@ -58,16 +58,11 @@ end
 local function retryRow(change, ticket, live, row)
   local retried, tokens, ended = {}, {}, now - change.at
   for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
-  local reset = not isForgiven(change, retried) and unstartedDescendants(change, retried)
+  local reset = unstartedDescendants(change, retried)
   if not reset then return 'descendant_started' end
-  for index, state in pairs(reset) do
-    local isJoin = state == 'S' and call('HGET', graphKey(change.graph), 'r' .. index) == 'J'
-    if isJoin then forgive(change, upstreamsOf(change, index)[1], TAKE_BACK) end
-  end
   for index in pairs(reset) do resetDescendant(change, index, retried, reset) end
   for index in pairs(retried) do
-    local state, attempts = unpackNode(nodeOf(change, index))
-    change.nodes[index] = nil
+    local state, attempts = unpackNode(call('HGET', change.key, 'n' .. index))
     call('HSET', change.key, 'n' .. index, packNode('Y', attempts, ticket, 0, 0, '', ''))
     appendLog(change.run, index, '0|retried|' .. ended .. '|' .. ended .. '|{"by":"job"}')
     change.left = change.left + 1

@@ -49,18 +49,15 @@ local function causeOf(change, index)
   return ''
 end
 
--- Plan B has a value: plan A's node and the failed nodes that made it fail are forgiven (FORGIVE). A manual retry that
--- resets the join takes that back (TAKE_BACK).
-local FORGIVE, TAKE_BACK = {F = 'f', U = 'u'}, {f = 'F', u = 'U'}
-
-local function forgive(change, index, letters)
+-- Plan B has a value: plan A's node and the failed nodes that made it fail are forgiven.
+local function forgive(change, index)
   local packed = nodeOf(change, index)
-  local letter = packed and letters[sub(packed, 1, 1)]
-  if not letter then return end
-  setNode(change, index, letter .. sub(packed, 2))
-  change.failed = change.failed + (letters == FORGIVE and -1 or 1)
-  if letter == 'u' or letter == 'U' then
-    for _, up in ipairs(upstreamsOf(change, index)) do forgive(change, up, letters) end
+  local state = packed and sub(packed, 1, 1)
+  if state ~= 'F' and state ~= 'U' then return end
+  setNode(change, index, (state == 'F' and 'f' or 'u') .. sub(packed, 2))
+  change.failed = change.failed - 1
+  if state == 'U' then
+    for _, up in ipairs(upstreamsOf(change, index)) do forgive(change, up) end
   end
 end
 
@@ -90,7 +87,7 @@ local function resolve(change, state, dependants)
         if outcome == 'Y' then change.ready[#change.ready + 1] = {j, tonumber(delayMs), place, head == 1 and fanIn or ''}
         else
           finishVirtually(change, j, outcome)
-          if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, j)[1], FORGIVE) end
+          if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, j)[1]) end
           queue[#queue + 1] = {outcome, call('HGET', graphKey(change.graph), 'd' .. j) or ''}
         end
       end
