@@ -15,7 +15,10 @@ export interface DeliveredJob {
   readonly seen: string
   /** True if no delivery of the job came before, so that its run can't exist yet. */
   readonly isFirstDelivery: boolean
-  /** True if the job has no failed attempt behind it (R17). */
+  /**
+   * True if its run, where it is unknown, can't have expired (R17): the job has no failed attempt behind it, or is younger
+   * than the shortest retention (Redis may have lost the run with its tail, R22).
+   */
   readonly isFresh: boolean
   /** The id of its run, for a job that somebody enqueued: its own, or made from it (R18). */
   readonly runId: string
@@ -23,6 +26,9 @@ export interface DeliveredJob {
   readonly progress: unknown
   setProgress(progress: object): Promise<void>
 }
+
+// Retention begins at the run's end, and is an hour at least.
+const SHORTEST_RETENTION_MS = 3_600_000
 
 // A job of somebody else has options of its own: with these BullMQ asks our backoff strategy, and never fails a job for
 // good because handing it back failed.
@@ -42,7 +48,8 @@ function failuresSeen({ attemptsMade, stacktrace }: Job): number {
 export function deliveredJob(job: Job, token: string, shard: number): DeliveredJob {
   const id = job.id ?? ''
   takeOver(job)
-  const isFresh = job.attemptsMade === 0 && !job.stacktrace?.length
+  const isUntried = job.attemptsMade === 0 && !job.stacktrace?.length
+  const ageMs = Date.now() - job.timestamp - job.delay
   return {
     id,
     queue: job.queueName,
@@ -51,8 +58,8 @@ export function deliveredJob(job: Job, token: string, shard: number): DeliveredJ
     priority: job.priority,
     data: job.data,
     seen: `${job.stalledCounter}.${failuresSeen(job)}`,
-    isFirstDelivery: isFresh && job.stalledCounter === 0 && job.attemptsStarted <= 1,
-    isFresh,
+    isFirstDelivery: isUntried && job.stalledCounter === 0 && job.attemptsStarted <= 1,
+    isFresh: isUntried || ageMs < SHORTEST_RETENTION_MS,
     runId: isRunId(id) ? id : foreignRunId(shard, job.queueName, id, job.timestamp),
     progress: job.progress,
     setProgress: (progress) => job.updateProgress(progress),

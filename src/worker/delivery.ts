@@ -137,6 +137,8 @@ class DeliveryRun {
   async #serve(claim: ClaimAnswer): Promise<DeliveryEnd | null> {
     switch (claim.status) {
       case 'refused':
+        // Nothing is left of a ticket whose run is gone: a failed job would keep its id, should Redis' tail come again.
+        if (claim.reason === 'no_run' && this.#delivery.ticket > 0) return { kind: 'completed' }
         return refusedEnd(claim.reason)
       case 'nothing':
         await this.#addOwed(claim.toAdd)

@@ -134,6 +134,9 @@ export class Reconciler {
         const row = run.rows.find(({ ticket }) => ticket === suspicion.ticket)
         if (!row) return false
         const { ticket, indices, place } = row
+        // A dead job of that id (from a time that Redis has lost) would keep the new one from being added.
+        const { queue, jobId } = await this.#jobOf(run, ticket)
+        await this.#parts.queues.get(queue).remove(jobId)
         return this.#add(run, [{ ticket, indices, delayMs: 0, place }])
       }
       case 'claimed':

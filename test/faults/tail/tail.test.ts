@@ -146,6 +146,8 @@ function countsOf(words: readonly string[]): string {
 const name = 'Redis loses its tail while the workers live'
 const tests = () => {
   test.for([
+    { runningMs: 2, lostMs: 190 },
+    { runningMs: 60, lostMs: 150 },
     { runningMs: 250, lostMs: 400 },
     { runningMs: 500, lostMs: 1_500 },
   ])(
