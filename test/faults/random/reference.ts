@@ -32,7 +32,7 @@ export function expectationOf(program: Program): Expectation {
 }
 
 /** How many attempts the script takes. */
-export function attemptsOf({ errors }: Script): number {
+function attemptsOf({ errors }: Script): number {
   return errors + 1
 }
 
