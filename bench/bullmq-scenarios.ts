@@ -123,7 +123,8 @@ function flowProducer(
     execute: (runs, clock) =>
       withQueue(around, async (queue, serve) => {
         const ends = countdown(runs)
-        const producer = new FlowProducer({ connection: around.connect() })
+        const connection = around.connect()
+        const producer = new FlowProducer({ connection })
         serve(async (_, current) => {
           await current.getChildrenValues()
           if (current.name === 'last') ends.one()
@@ -134,6 +135,7 @@ function flowProducer(
         await ends.done
         await clock.ended()
         await producer.close()
+        connection.disconnect()
       }),
   }
 }
