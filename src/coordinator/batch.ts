@@ -21,15 +21,16 @@ const MAX_MOVES_PER_CALL = 64
  */
 export class MoveBatch {
   readonly #redis: RedisConnection
-  readonly #prefix: string
   readonly #routingKey: string
+  readonly #settings: MoveArguments
   readonly #script = loadMoves()
   #pending: PendingMove[] = []
 
-  constructor(redis: RedisConnection, prefix: string, routingKey: string) {
+  /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (lua/lib/prelude.lua). */
+  constructor(redis: RedisConnection, routingKey: string, settings: MoveArguments) {
     this.#redis = redis
-    this.#prefix = prefix
     this.#routingKey = routingKey
+    this.#settings = settings
   }
 
   /** Queues a move. It rejects when Redis can't be asked, and then it is unknown whether the move was made. */
@@ -63,7 +64,7 @@ export class MoveBatch {
   }
 
   async #send(moves: readonly PendingMove[]): Promise<readonly unknown[]> {
-    const argv: (string | number)[] = [this.#prefix]
+    const argv: (string | number)[] = [...this.#settings]
     for (const { name, args } of moves) argv.push(name, args.length, ...args)
     try {
       return asAnswers(await this.#redis.evalsha(this.#script.sha, 1, this.#routingKey, ...argv))

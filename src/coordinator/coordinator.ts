@@ -35,6 +35,13 @@ export interface Delivery {
   readonly seen: string
 }
 
+/** What a delivery knows of its run from its claim. */
+export interface OpenedRun {
+  readonly graph: CompiledGraph
+  /** Epoch ms by Redis' clock. */
+  readonly openedAt: number
+}
+
 /** What a delivery may start. */
 export interface Slots {
   /** So many handlers. */
@@ -117,15 +124,17 @@ export class Coordinator {
   readonly keys: ShardKeys
   readonly #redis: RedisConnection
   readonly #batch: MoveBatch
-  readonly #settings: CoordinatorSettings
-  readonly #retention: string
 
   constructor(redis: RedisConnection, keys: ShardKeys, settings: CoordinatorSettings) {
     this.keys = keys
     this.#redis = redis
-    this.#settings = settings
-    this.#retention = `${settings.retention.succeededMs}.${settings.retention.failedMs}`
-    this.#batch = new MoveBatch(redis, keys.prefix, keys.live)
+    const { retention, maxCrashes } = settings
+    this.#batch = new MoveBatch(redis, keys.live, [
+      keys.prefix,
+      retention.succeededMs,
+      retention.failedMs,
+      maxCrashes,
+    ])
   }
 
   /** Creates the run iff it is unknown and claims its first root, else claims ticket 0 (lua/open.lua). */
@@ -167,12 +176,11 @@ export class Coordinator {
   /** Records the end of an attempt and resolves what depends on it (lua/settle.lua). */
   async settle(
     delivery: Delivery,
+    { graph, openedAt }: OpenedRun,
     index: number,
     attempt: number,
-    dependants: string,
     outcome: Outcome,
     goOn: GoOn = STOP,
-    openedAt = 0,
   ): Promise<SettleAnswer> {
     const payload = outcome.kind === 'succeeded' ? outcome.result : outcome.log
     const args = [
@@ -181,10 +189,11 @@ export class Coordinator {
       index,
       attempt,
       delivery.lease,
-      this.#retention,
+      openedAt,
+      graph.hash,
       outcome.kind,
       payload,
-      detailOf(outcome, dependants),
+      detailOf(outcome, graph.dependants[index] ?? ''),
       `${goOn.place}.${goOn.grain}.${goOn.slots}`,
     ]
     return readSettleAnswer(await this.#batch.run('settle', args), openedAt)
@@ -195,21 +204,13 @@ export class Coordinator {
     delivery: Delivery,
     run: { readonly reason: string; readonly flow: string; readonly job: string },
   ): Promise<RefuseAnswer> {
-    const args = [
-      delivery.runId,
-      delivery.token,
-      delivery.lock,
-      run.reason,
-      run.flow,
-      this.#retention,
-      run.job,
-    ]
+    const args = [delivery.runId, delivery.token, delivery.lock, run.reason, run.flow, run.job]
     return readRefuseAnswer(await this.#batch.run('refuse', args))
   }
 
   /** Sets a run's cancel flag (lua/cancel.lua). */
   async cancel(runId: string): Promise<RunMoveAnswer> {
-    return readRunMoveAnswer(await this.#batch.run('cancel', [runId, this.#retention]))
+    return readRunMoveAnswer(await this.#batch.run('cancel', [runId]))
   }
 
   /** Sets a run's pause flag (lua/pause.lua). */
@@ -284,8 +285,6 @@ export class Coordinator {
       delivery.seen,
       slots.free,
       slots.isolated ? '1' : '0',
-      this.#settings.maxCrashes,
-      this.#retention,
     ]
   }
 }

@@ -1,5 +1,5 @@
 import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../coordinator/answers.ts'
-import { type Delivery, type GoOn, STOP } from '../coordinator/coordinator.ts'
+import { type Delivery, type GoOn, type OpenedRun, STOP } from '../coordinator/coordinator.ts'
 import type { AttemptInfo } from '../core/hooks.ts'
 import type { TaskNode } from '../flow/graph.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
@@ -43,6 +43,7 @@ export class RowRun {
   readonly #permits: Permits
   readonly #graph: KnownGraph
   readonly #claim: Granted
+  readonly #run: OpenedRun
   readonly #place: Place
   readonly #values: RunValues
   readonly #startedAt = performance.now()
@@ -66,6 +67,7 @@ export class RowRun {
     this.#permits = permits
     this.#graph = graph
     this.#claim = claim
+    this.#run = { graph: graph.graph, openedAt: claim.openedAt }
     this.#place = claim.place ?? DEFAULT_PLACE
     this.#values = new RunValues(around.coordinator, delivery.runId, graph.graph)
   }
@@ -178,17 +180,15 @@ export class RowRun {
     if (outcome.kind === 'succeeded') this.#values.addResult(index, outcome.result)
     this.#executed += 1
     const goOn = this.#goOn(index)
-    const dependants = this.#graph.graph.dependants[index] ?? ''
     let used = 0
     try {
       const answer = await this.#around.coordinator.settle(
         this.#delivery,
+        this.#run,
         index,
         attempt,
-        dependants,
         outcome,
         goOn,
-        this.#claim.openedAt,
       )
       if (answer.status === 'settled') used = answer.grants.length
       return answer

@@ -14,7 +14,7 @@ describeWithRedis('the moves of one tick', () => {
     if (!first) throw new Error('no driver')
     const sent: number[] = []
     const spied = spyOnScripts((moves) => sent.push(moves))
-    const batch = new MoveBatch(spied, first.keys.prefix, first.keys.live)
+    const batch = new MoveBatch(spied, first.keys.live, settingsOf(first))
     const refusals = await Promise.all(
       drivers.map((driver) => batch.run('settle', settleArguments(driver.runId))),
     )
@@ -26,13 +26,8 @@ describeWithRedis('the moves of one tick', () => {
     const driver = new Driver(redis(), chain(2))
     const { delivery } = await driver.openGranted()
     const next = await driver.deliver(1)
-    const settle = driver.coordinator.settle(
-      delivery,
-      0,
-      1,
-      driver.graph.dependants[0] ?? '',
-      success(),
-    )
+    const run = await driver.openedRun()
+    const settle = driver.coordinator.settle(delivery, run, 0, 1, success())
     const claim = driver.claim(next)
     expect(await settle).toMatchObject({ status: 'settled', toAdd: [{ ticket: 1 }] })
     expect(await claim).toMatchObject({ status: 'granted', grants: [{ index: 1 }] })
@@ -43,8 +38,8 @@ describeWithRedis('the moves of one tick', () => {
     const sent: number[] = []
     const batch = new MoveBatch(
       spyOnScripts((moves) => sent.push(moves)),
-      driver.keys.prefix,
       driver.keys.live,
+      settingsOf(driver),
     )
     const answers = await Promise.all(
       Array.from({ length: 150 }, () => batch.run('settle', settleArguments(driver.runId))),
@@ -62,9 +57,10 @@ describeWithRedis('a move that raises an error', () => {
     const broken = await driver.deliver(0)
     const planted = { ...broken, runId: 'planted' }
     await redis().set(driver.keys.run('planted'), 'no hash')
-    const settleA = driver.coordinator.settle(a.delivery, 0, 1, '', success())
+    const run = await driver.openedRun()
+    const settleA = driver.coordinator.settle(a.delivery, run, 0, 1, success())
     const claim = driver.claim(planted)
-    const settleB = driver.coordinator.settle(b.delivery, 1, 1, '', success())
+    const settleB = driver.coordinator.settle(b.delivery, run, 1, 1, success())
     await expect(claim).rejects.toThrow(/WRONGTYPE/)
     await expect(claim).rejects.toBeInstanceOf(RepriseError)
     expect((await settleA).status).toBe('settled')
@@ -74,7 +70,7 @@ describeWithRedis('a move that raises an error', () => {
 
   test('says so when the move is unknown', async () => {
     const driver = new Driver(redis(), chain(1))
-    const batch = new MoveBatch(redis(), driver.keys.prefix, driver.keys.live)
+    const batch = new MoveBatch(redis(), driver.keys.live, settingsOf(driver))
     const [status] = await batch.run('no-such-move', [])
     expect(status).toBe('error')
   })
@@ -85,14 +81,15 @@ describeWithRedis('a script that Redis does not know', () => {
     const driver = new Driver(redis(), chain(1))
     const { delivery } = await driver.openGranted()
     const batch = spyOnScripts(() => redis().script('FLUSH'))
-    const moves = new MoveBatch(batch, driver.keys.prefix, driver.keys.live)
+    const moves = new MoveBatch(batch, driver.keys.live, settingsOf(driver))
     const answer = await moves.run('settle', [
       driver.runId,
       0,
       0,
       1,
       delivery.lease,
-      '1000.1000',
+      '0',
+      driver.graph.hash,
       'succeeded',
       '1',
       '',
@@ -103,8 +100,12 @@ describeWithRedis('a script that Redis does not know', () => {
   })
 })
 
+function settingsOf({ keys }: Driver): (string | number)[] {
+  return [keys.prefix, 3_600_000, 3_600_000, 3]
+}
+
 function settleArguments(runId: string): (string | number)[] {
-  return [runId, 0, 0, 1, 'lease', '1.1', 'succeeded', '1', '', '-1.1.0']
+  return [runId, 0, 0, 1, 'lease', 0, 'graph', 'succeeded', '1', '', '-1.1.0']
 }
 
 /** A connection that tells how many settles each script call holds, just before it is made. */

@@ -5,6 +5,7 @@ import {
   Coordinator,
   type Delivery,
   type GoOn,
+  type OpenedRun,
   type Outcome,
   STOP,
 } from '../../src/coordinator/coordinator.ts'
@@ -171,9 +172,16 @@ export class Driver {
     goOn: GoOn = STOP,
   ): Promise<SettleAnswer> {
     const index = this.indexOf(key)
-    const dependants = this.graph.dependants[index] ?? ''
-    const openedAt = Number(await this.field('at'))
-    return this.coordinator.settle(delivery, index, attempt, dependants, outcome, goOn, openedAt)
+    return this.coordinator.settle(delivery, await this.openedRun(), index, attempt, outcome, goOn)
+  }
+
+  async openedRun(): Promise<OpenedRun> {
+    return { graph: this.graph, openedAt: Number(await this.field('at')) }
+  }
+
+  /** How many nodes are not final yet. */
+  async nodesLeft(): Promise<number> {
+    return Number((await this.field('k'))?.split('.')[0])
   }
 
   /** Runs everything that can run, one ticket after the other, each node to what `outcomes` says (else success). */
@@ -225,7 +233,8 @@ export class Driver {
     const isLeft = ([name, value]: [string, string]) =>
       /^[wh]\d+$/.test(name) || (/^t\d+$/.test(name) && !value.startsWith('e|'))
     const left = Object.entries(fields).filter(isLeft)
-    return [...left.map(([name]) => name), ...(fields.l === '0' ? [] : [`l=${fields.l}`])]
+    const nodesLeft = await this.nodesLeft()
+    return [...left.map(([name]) => name), ...(nodesLeft === 0 ? [] : [`${nodesLeft} nodes left`])]
   }
 
   indexOf(key: string): number {

@@ -186,7 +186,7 @@ export class UnreliableWorkers {
     const settle = () =>
       this.#driver.settle(delivery, this.#driver.keyOf(index), outcome, attempt, goOn)
     const answer = settledAnswer(await settle())
-    if (Number(await this.#driver.field('l')) < 0) throw new Error('more ended than there is')
+    if ((await this.#driver.nodesLeft()) < 0) throw new Error('more ended than there is')
     if (this.#choose(4) === 0) {
       // The reply was lost: the repeated settle doesn't tell what goes on, so the worker claims once more.
       const again = settledAnswer(await settle())

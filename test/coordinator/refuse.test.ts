@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { describeWithRedis } from '../setup/namespace.ts'
-import { Driver, useRedis } from './driver.ts'
+import { Driver, success, useRedis } from './driver.ts'
 import { node } from './graphs.ts'
 
 const redis = useRedis()
@@ -65,10 +65,7 @@ describeWithRedis('refuse', () => {
     await driver.coordinator.refuse(delivery, REFUSAL)
     const before = await driver.dump()
     expect(await driver.claim(delivery)).toEqual({ status: 'refused', reason: 'run_refused' })
-    const settle = await driver.coordinator.settle(delivery, 0, 1, '', {
-      kind: 'succeeded',
-      result: '1',
-    })
+    const settle = await driver.settle(delivery, 'a', success(), 1)
     expect(settle.status).toBe('refused')
     expect(await driver.dump()).toEqual(before)
   })

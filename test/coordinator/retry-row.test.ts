@@ -78,8 +78,7 @@ describeWithRedis('a manual retry', () => {
       k2: 'pending',
       k3: 'pending',
     })
-    expect(await driver.field('l')).toBe('3')
-    expect(await driver.field('f')).toBe('0')
+    expect(await driver.field('k')).toMatch(/^3\.0\./)
     await driver.finish(tickets(await again.settle('k1')))
     expect((await driver.read()).state).toBe('succeeded')
   })

@@ -205,7 +205,7 @@ describeWithRedis('settle', () => {
     const run = await driver.read()
     expect(run.state).toBe('succeeded')
     expect(run.endedAt).toBe(run.nodes[1]?.endedAt)
-    expect(await driver.field('l')).toBe('0')
+    expect(await driver.nodesLeft()).toBe(0)
     expect(await redis().zscore(driver.keys.live, driver.runId)).toBeNull()
   })
 

@@ -2,8 +2,7 @@
 --
 -- Arguments: run, ticket, lease (unique per delivery), token (BullMQ's, for the lock), lock (key of the job's lock),
 --   seen (<stalled count>.<attemptsMade>), slots (handlers that this delivery may start), isolated ('1': it may run a node
---   that was lost twice), maxCrashes (default),
---   retention (<ms after success>.<ms after failure>)
+--   that was lost twice)
 -- Returns one of
 --   {'granted', grants, earlyMs, toAdd, rowLeft, graph, options, input, values, at, place}
 --       grants: <index>.<attempt>.<retries>.<crashes>.<fencing token>.<start> joined by `,`; empty when nothing can run now
@@ -27,44 +26,44 @@ local function isRedelivery(row, seen, lease)
   return row.lease == lease or (int(stalled) >= int(stalledBefore) and made == madeBefore)
 end
 
--- Claims the delivery's ticket of a run whose fields have been read, in this order:
-local CLAIM_FIELDS = {'s', 'g', 'c', 'l', 'f', 'at', 'z', 'o', 'p', 'pz'}
+-- The run's fields that a claim needs, and the row of a ticket; false where absent.
+local function readRun(run, ticket)
+  local row, state, graph, counters, at, options, place, paused =
+    unpack(call('HMGET', runKey(run), 't' .. ticket, 's', 'g', 'k', 'at', 'o', 'p', 'pz'))
+  return {state = state, graph = graph, counters = counters, at = at, options = options, place = place, paused = paused}, row
+end
 
-local function claimTicket(delivery, fields, rowText)
+local function changeOf(run, stored)
+  return newChange(run, stored.at, stored.graph, stored.counters, stored.paused)
+end
+
+-- Claims the delivery's ticket of a run as it was read.
+local function claimTicket(delivery, stored, rowText)
   local run, ticket = delivery.run, delivery.ticket
-  local live = {state = fields[1], graph = fields[2], tickets = fields[3], left = fields[4], failed = fields[5],
-    at = fields[6], fence = fields[7], options = fields[8], place = fields[9], paused = fields[10]}
-  if not live.state then return {'refused', 'no_run'} end
-  if live.state == 'X' then return {'refused', 'run_refused'} end
-  local change = newChange(run, live)
-  if live.state == 'C' and not rowText then return {'refused', 'cancelled'} end
-  if not rowText then return {'nothing', owedBy(change.key, change.tickets, ticket, change.at)} end
-  local row = readRow(rowText)
-  local isCancelled = live.state == 'C'
-  if isCancelled and row.state ~= 'e' then return {'refused', 'cancelled'} end
+  if not stored.state then return {'refused', 'no_run'} end
+  if stored.state == 'X' then return {'refused', 'run_refused'} end
+  local isCancelled = stored.state == 'C'
+  local row = rowText and readRow(rowText)
+  if isCancelled and not (row and row.state == 'e') then return {'refused', 'cancelled'} end
+  local change = changeOf(run, stored)
+  if not row then return {'nothing', owedBy(change.key, change.tickets, ticket, change.at)} end
   if row.state == 'e' then
     if isCancelled or isRedelivery(row, delivery.seen, delivery.lease) then
       call('HSET', change.key, 't' .. ticket, packRow('e', delivery.seen, delivery.lease, row.by, '', row.place, row.tokens))
-      return {'ended', owedBy(change.key, change.tickets, ticket, change.at), firstFailure(run, row.tokens)}
+      return {'ended', owedBy(change.key, change.tickets, ticket, change.at), firstFailure(run, tokensOf(row))}
     end
-    local refusal = retryRow(change, ticket, live, row)
+    local refusal = retryRow(change, ticket, stored.state, row)
     if refusal then return {'refused', refusal} end
   end
-  return grantRow(change, delivery, live, row, row.state ~= 'o')
+  return grantRow(change, delivery, stored, row, row.state ~= 'o')
 end
 
-local function readRun(run, ticket)
-  local fields = call('HMGET', runKey(run), 't' .. ticket, unpack(CLAIM_FIELDS))
-  return {unpack(fields, 2, #CLAIM_FIELDS + 1)}, fields[1]
+local function newDelivery(run, ticket, lease, seen, slots, isolated)
+  return {run = run, ticket = ticket, lease = lease, seen = seen, slots = tonumber(slots), isolated = isolated == '1'}
 end
 
-local function newDelivery(run, ticket, lease, seen, slots, isolated, maxCrashes, retention)
-  return {run = run, ticket = ticket, lease = lease, seen = seen, slots = tonumber(slots), isolated = isolated == '1',
-    maxCrashes = maxCrashes, retention = retention}
-end
-
-local function claim(run, ticket, lease, token, lock, seen, slots, isolated, maxCrashes, retention)
+local function claim(run, ticket, lease, token, lock, seen, slots, isolated)
   if call('GET', lock) ~= token then return {'refused', 'lease'} end
-  local fields, row = readRun(run, ticket)
-  return claimTicket(newDelivery(run, ticket, lease, seen, slots, isolated, maxCrashes, retention), fields, row)
+  local stored, row = readRun(run, ticket)
+  return claimTicket(newDelivery(run, ticket, lease, seen, slots, isolated), stored, row)
 end

@@ -1,7 +1,7 @@
 -- open: creates a run from its flow job and claims its first root, iff the run is unknown and nobody has tried the job
 -- before (R17); else claims ticket 0.
 --
--- Arguments: run, lease, token, lock, seen, slots, isolated, maxCrashes, retention as in `claim`; then
+-- Arguments: run, lease, token, lock, seen, slots, isolated as in `claim`; then
 --   fresh ('1': the job has no failed attempt behind it), graph (hash), nodeCount, roots (<index>.<home>.<delayMs>.<place>,
 --   ...; home 1: it may run in this very delivery), grain (nodes of one ticket), input (JSON, parsed by the flow's schema),
 --   options (JSON or ''), flow (name), place (queue@priority of the flow job, or '' for the default), job (queue|id of the
@@ -13,18 +13,18 @@
 -- Idempotent: as `claim` once the run exists.
 local GRAPH_TTL = 90 * 86400000 -- refreshed by every run that opens with the graph
 
-local function open(run, lease, token, lock, seen, slots, isolated, maxCrashes, retention, fresh, graph, nodeCount, roots, grain,
+local function open(run, lease, token, lock, seen, slots, isolated, fresh, graph, nodeCount, roots, grain,
     input, options, flow, place, job, limits)
   if call('GET', lock) ~= token then return {'refused', 'lease'} end
-  local delivery = newDelivery(run, '0', lease, seen, slots, isolated, maxCrashes, retention)
-  local fields, rowText = readRun(run, '0')
-  local state = fields[1]
-  if state and state ~= 'X' then return claimTicket(delivery, fields, rowText) end
+  local delivery = newDelivery(run, '0', lease, seen, slots, isolated)
+  local stored, rowText = readRun(run, '0')
+  local state = stored.state
+  if state and state ~= 'X' then return claimTicket(delivery, stored, rowText) end
   if not state and fresh ~= '1' then return {'refused', 'run_expired'} end
   if call('PEXPIRE', graphKey(graph), GRAPH_TTL) == 0 then return {'refused', 'no_graph'} end
 
-  local key, live = runKey(run), {at = now, graph = graph, left = nodeCount, options = options, place = place}
-  local change, home, facts = newChange(run, live), {}, {'s', 'R', 'g', graph, 'at', now, 'i', input, 'q', flow}
+  local change = newChange(run, now, graph, nodeCount .. '.0.0.0')
+  local key, home, facts = change.key, {}, {'s', 'R', 'g', graph, 'at', format('%d', now), 'i', input, 'q', flow}
   for index, mayStay, delayMs, rootPlace in gmatch(roots, '(%d+)%.(%d)%.(%d+)%.(%d+)') do
     if mayStay == '1' and #home < tonumber(grain) then home[#home + 1] = index
     else change.ready[#change.ready + 1] = {index, tonumber(delayMs), rootPlace} end
@@ -42,7 +42,8 @@ local function open(run, lease, token, lock, seen, slots, isolated, maxCrashes, 
   giveTickets(change, '0', tonumber(grain))
   change.ready = {}
   if #home > 0 then
-    return grantRow(change, delivery, live, {lease = '', by = '', place = '', tokens = '+' .. concat(home, ',+')}, false, true)
+    local row = {lease = '', by = '', place = '', tokens = '+' .. concat(home, ',+')}
+    return grantRow(change, delivery, {options = options, place = place}, row, false, true)
   end
   writeChange(change)
   announce(run, 'started')

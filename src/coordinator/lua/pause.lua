@@ -17,10 +17,10 @@ end
 -- Arguments: run
 -- Returns {'ok', toAdd, graph, place}, or {'refused', 'no_run' | 'final'}. Idempotent: nothing is parked any more.
 local function resume(run)
-  local fields, _ = readRun(run, '0')
-  if not fields[1] then return {'refused', 'no_run'} end
-  if fields[1] ~= 'R' then return {'refused', 'final'} end
-  local change = newChange(run, {graph = fields[2], tickets = fields[3], left = fields[4], failed = fields[5], at = fields[6]})
+  local stored = readRun(run, '0')
+  if not stored.state then return {'refused', 'no_run'} end
+  if stored.state ~= 'R' then return {'refused', 'final'} end
+  local change = changeOf(run, stored)
   for index in gmatch(call('HGET', change.key, 'pk') or '', '%d+') do
     local state, attempts, _, retries, crashes = unpackNode(call('HGET', change.key, 'n' .. index) or '')
     if state == 'P' then
@@ -31,5 +31,5 @@ local function resume(run)
   writeChange(change)
   call('HDEL', change.key, 'pz', 'pk')
   announce(run, 'settled')
-  return {'ok', concat(change.toAdd, ';'), change.graph, fields[9] or ''}
+  return {'ok', concat(change.toAdd, ';'), change.graph, stored.place or ''}
 end

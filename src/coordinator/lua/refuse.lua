@@ -1,16 +1,16 @@
 -- refuse: records a run that failed before anything ran: a malformed envelope, an invalid input, an unknown name (section 7).
 --
--- Arguments: run, token, lock, reason (JSON {reason, error}), flow (name or ''), retention, job (queue|id or '')
+-- Arguments: run, token, lock, reason (JSON {reason, error}), flow (name or ''), job (queue|id or '')
 -- Returns {'ok'}, or {'refused', 'lease'}, or {'refused', 'run_exists'} if the run was opened by somebody.
 -- Announces: ended. Idempotent: a second call writes the same again.
-local function refuse(run, token, lock, reason, flow, retention, job)
+local function refuse(run, token, lock, reason, flow, job)
   if call('GET', lock) ~= token then return {'refused', 'lease'} end
   local key = runKey(run)
   local state = call('HGET', key, 's')
   if state and state ~= 'X' then return {'refused', 'run_exists'} end
-  call('HSET', key, 's', 'X', 'x', reason, 'q', flow, 'at', now, 'e', 0, 'l', 0, 'f', 0, 'c', 0)
+  call('HSET', key, 's', 'X', 'x', reason, 'q', flow, 'at', now, 'e', 0, 'k', '0.0.0.0')
   if job ~= '' then call('HSET', key, 'j', job) end
-  call('PEXPIRE', key, match(retention, '%.(%d+)$'))
+  call('PEXPIRE', key, KEPT_FAILED)
   announce(run, 'ended')
   return {'ok'}
 end

@@ -5,9 +5,9 @@
 -- A node that was running keeps its token: the new ticket's claim finds it under an older lease and charges the crash.
 -- Finally failed nodes stay in the old row. Idempotent: a second call finds another row.
 local function rescue(run, ticket, seenRow)
-  local fields, rowText = readRun(run, ticket)
-  if fields[1] ~= 'R' or rowText ~= seenRow then return {'refused', 'changed'} end
-  local change = newChange(run, {graph = fields[2], tickets = fields[3], left = fields[4], failed = fields[5], at = fields[6]})
+  local stored, rowText = readRun(run, ticket)
+  if stored.state ~= 'R' or rowText ~= seenRow then return {'refused', 'changed'} end
+  local change = changeOf(run, stored)
   local row, moved, kept = readRow(rowText), {}, {}
   local new = change.tickets + 1
   for token in gmatch(row.tokens, '[^,]+') do
@@ -38,10 +38,10 @@ end
 local ADOPTED = {Y = '+', R = '', T = '~', W = '~', H = '~'}
 
 local function adopt(run, index, seenNode)
-  local fields = readRun(run, '0')
+  local stored = readRun(run, '0')
   local packed = call('HGET', runKey(run), 'n' .. index)
-  if fields[1] ~= 'R' or packed ~= seenNode then return {'refused', 'changed'} end
-  local change = newChange(run, {graph = fields[2], tickets = fields[3], left = fields[4], failed = fields[5], at = fields[6]})
+  if stored.state ~= 'R' or packed ~= seenNode then return {'refused', 'changed'} end
+  local change = changeOf(run, stored)
   local state, attempts, _, retries, crashes, start, x = unpackNode(packed)
   local ticket = giveTicket(change, '', {index}, ADOPTED[state], 0, '')
   setNode(change, index, packNode(state, attempts, ticket, retries, crashes, start, x))

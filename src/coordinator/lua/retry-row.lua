@@ -55,8 +55,8 @@ local function resetDescendant(change, index, retried, reset)
   else change.spent[#change.spent + 1] = 'w' .. index end
 end
 
-local function retryRow(change, ticket, live, row)
-  local retried, tokens, ended = {}, {}, now - change.at
+local function retryRow(change, ticket, runState, row)
+  local retried, tokens, ended = {}, {}, change.elapsed
   for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
   local reset = unstartedDescendants(change, retried)
   if not reset then return 'descendant_started' end
@@ -69,7 +69,7 @@ local function retryRow(change, ticket, live, row)
     if state == 'F' then change.failed = change.failed - 1 end
     tokens[#tokens + 1] = '+' .. index
   end
-  if live.state ~= 'R' then reopenRun(change.run) end
+  if runState ~= 'R' then reopenRun(change.run) end
   row.tokens, row.lease = concat(tokens, ','), ''
   return nil
 end

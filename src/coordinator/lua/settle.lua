@@ -1,6 +1,7 @@
 -- settle: records the end of an attempt and resolves what depends on it (R4, R7, R8).
 --
--- Arguments: run, ticket, index, attempt, lease, retention, outcome, payload, detail, goOn
+-- Arguments: run, ticket, index, attempt, lease, at, graph, outcome, payload, detail, goOn
+--   at, graph: of the run, as the claim that granted the attempt told: whoever holds the attempt knows them
 --   outcome      payload                             detail
 --   succeeded    the result, JSON                    dependants of the node (see resolve.lua)
 --   failed       kind|JSON of error and decision     dependants of the node
@@ -30,7 +31,7 @@ local function storedAnswer(change, runState, ticket, index, lease, rowText)
   if row.tokens == '~' .. index then
     return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), '', '', {}}
   end
-  return {'settled', rowLeft(row.tokens), toAdd, runEnd, 0, firstFailure(change.run, row.tokens), '', {}}
+  return {'settled', rowLeft(tokensOf(row)), toAdd, runEnd, 0, firstFailure(change.run, tokensOf(row)), '', {}}
 end
 
 -- How long a node waits on for a worker that knows its task: 1 s doubling to 30 s; nil when its limit has passed.
@@ -40,18 +41,18 @@ local function handlerWait(waited, limitMs)
 end
 
 -- One function per outcome: (change, attempt, detail) -> the token that replaces the node in its row (nil: none), and
--- the ms that the job waits for it. `attempt` is what unpackNode read, with index, ticket, row and `ended`.
+-- the ms that the job waits for it. `attempt` is what unpackNode read, with index, ticket and row.
 local OUTCOMES = {}
 
 function OUTCOMES.succeeded(change, attempt, detail)
-  setNode(change, attempt.index, packNode('S', attempt.number, '', attempt.retries, attempt.crashes, attempt.start, attempt.ended))
+  setNode(change, attempt.index, packNode('S', attempt.number, '', attempt.retries, attempt.crashes, attempt.start, change.elapsed))
   change.left = change.left - 1
   resolve(change, 'S', detail)
 end
 
 function OUTCOMES.failed(change, attempt, detail)
   failNode(change, attempt.index, packNode('F', attempt.number, attempt.ticket, attempt.retries, attempt.crashes,
-    attempt.start, attempt.ended), detail)
+    attempt.start, change.elapsed), detail)
   return '!' .. attempt.index
 end
 
@@ -72,22 +73,14 @@ end
 
 -- The grant is given back, no attempt was made; or, after `limitMs` without a handler, the node fails.
 function OUTCOMES.no_handler(change, attempt, limitMs)
-  local since = match(attempt.x, '/(%-?%d+)$') or attempt.ended
-  local wait = handlerWait(attempt.ended - int(since), tonumber(limitMs))
+  local since = match(attempt.x, '/(%-?%d+)$') or change.elapsed
+  local wait = handlerWait(int(change.elapsed) - int(since), tonumber(limitMs))
   if not wait then
     return OUTCOMES.failed(change, attempt, call('HGET', graphKey(change.graph), 'd' .. attempt.index) or '')
   end
   setNode(change, attempt.index, packNode('H', int(attempt.number) - 1, attempt.ticket, attempt.retries, attempt.crashes,
-    since, attempt.ended + wait))
+    since, int(change.elapsed) + wait))
   return '~' .. attempt.index, wait
-end
-
-local function replaceToken(tokens, index, replacement)
-  local held = {}
-  for token in gmatch(tokens, '[^,]+') do
-    if token ~= index then held[#held + 1] = token else held[#held + 1] = replacement end
-  end
-  return concat(held, ',')
 end
 
 -- The result, or the line of the ended attempt; nothing for a grant that was given back.
@@ -95,67 +88,68 @@ local function record(change, attempt, outcome, payload, token)
   if outcome == 'succeeded' then call('HSET', outKey(change.run), attempt.index, payload)
   elseif outcome ~= 'no_handler' or sub(token, 1, 1) == '!' then
     local kind, details = match(payload, '^([^|]*)|(.*)$')
-    appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, attempt.ended, details}, '|'))
+    appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, change.elapsed, details}, '|'))
   end
 end
 
--- Nodes that became ready and may stay in the row: taken out of change.ready. Returns their tokens, which of them
--- nothing is stored of, and those whose values the worker may not have.
-local function keepAtHome(change, place, grain)
-  local tokens, fresh, unknown, leaving = {}, {}, {}, {}
+-- Moves the nodes that became ready and may stay in the row from change.ready to the list `tokens`. Returns which of
+-- them nothing is stored of, as a set, and those whose values the worker may not have, as a list.
+local function keepAtHome(change, place, grain, tokens)
+  local fresh, unknown, leaving = {}, {}, {}
   for _, entry in ipairs(change.ready) do
+    local index = entry[1]
     if entry[2] == 0 and entry[3] == place and #tokens < grain then
-      tokens[#tokens + 1] = '+' .. entry[1]
-      fresh[entry[1]] = true
-      if entry[4] ~= '1' then unknown[#unknown + 1] = entry[1] end
+      tokens[#tokens + 1] = '+' .. index
+      fresh[index] = true
+      if entry[4] ~= '1' then unknown[#unknown + 1] = index end
     else leaving[#leaving + 1] = entry end
   end
   change.ready = leaving
-  return tokens, fresh, unknown
+  return fresh, unknown
 end
 
-local function settle(run, ticket, index, number, lease, retention, outcome, payload, detail, goOn)
-  local fields = call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'g', 'c', 'l', 'f', 'at', 'z', 'pz')
-  if not fields[1] then return {'refused', 'no_run'} end
-  if not fields[2] then return {'refused', 'behind'} end
-  local rowText = fields[3]
-  local change = newChange(run, {graph = fields[4], tickets = fields[5], left = fields[6], failed = fields[7], at = fields[8],
-    paused = fields[10]})
-  local state, granted, _, retries, crashes, start, x = unpackNode(fields[2])
+-- The tokens of the row with `replacement` (nil: nothing) for the node that ended, after those in `tokens`.
+local function keepOthers(row, index, replacement, tokens)
+  for token in gmatch(row.tokens, '[^,]+') do
+    if token ~= index then tokens[#tokens + 1] = token else tokens[#tokens + 1] = replacement end
+  end
+end
+
+local function settle(run, ticket, index, number, lease, at, graph, outcome, payload, detail, goOn)
+  local runState, packed, rowText, counters, paused =
+    unpack(call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'k', 'pz'))
+  if not runState then return {'refused', 'no_run'} end
+  if not packed then return {'refused', 'behind'} end
+  local change = newChange(run, at, graph, counters, paused)
+  local state, granted, _, retries, crashes, start, x = unpackNode(packed)
   local gaveBack = state == 'H' and int(granted) == tonumber(number) - 1
-  if gaveBack then return storedAnswer(change, fields[1], ticket, index, lease, rowText) end
+  if gaveBack then return storedAnswer(change, runState, ticket, index, lease, rowText) end
   if int(granted) < tonumber(number) then return {'refused', 'behind'} end
   if granted ~= number then return {'refused', 'superseded'} end
-  if state ~= 'R' then return storedAnswer(change, fields[1], ticket, index, lease, rowText) end
-  if fields[1] == 'C' then return {'refused', 'cancelled'} end
+  if state ~= 'R' then return storedAnswer(change, runState, ticket, index, lease, rowText) end
+  if runState == 'C' then return {'refused', 'cancelled'} end
   local row = rowText and readRow(rowText)
   if not row or row.lease ~= lease then return {'refused', 'superseded'} end
 
   local attempt = {index = index, number = number, ticket = ticket, retries = retries, crashes = crashes, start = start,
-    ended = now - change.at, row = row, x = x}
+    row = row, x = x}
   local token, waitMs = OUTCOMES[outcome](change, attempt, detail)
   local place, grain, slots = match(goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
-  local home, fresh, unknown = keepAtHome(change, row.place == '' and not change.paused and place, tonumber(grain))
-  giveTickets(change, ticket, tonumber(grain))
-  home[#home + 1] = replaceToken(row.tokens, index, token)
-  if home[#home] == '' then home[#home] = nil end
-  local grants = newGrants(change.paused and 0 or tonumber(slots), int(fields[9]))
-  local tokens = grantReady(change, ticket, concat(home, ','), grants, fresh)
-  for k in gmatch(tokens, '%+(%d+)') do
-    if fresh[k] then setNode(change, k, packNode('Y', 0, ticket, 0, 0, '', '')) end
-  end
-  local left = waitMs and tokens == token and 'delayed' or rowLeft(tokens)
+  grain = tonumber(grain)
+  local tokens = {}
+  local fresh, unknown = keepAtHome(change, row.place == '' and not paused and place, grain, tokens)
+  keepOthers(row, index, token, tokens)
+  giveTickets(change, ticket, grain)
+  mayGrant(change, tonumber(slots))
+  grantReady(change, ticket, tokens, fresh)
+  local left = waitMs and #tokens == 1 and 'delayed' or rowLeft(tokens)
   putRow(change, ticket, left, row.seen, lease, row, tokens)
-  if #grants.list > 0 then
-    change.fields[#change.fields + 1] = 'z'
-    change.fields[#change.fields + 1] = grants.fence
-  end
   record(change, attempt, outcome, payload, token)
   writeChange(change)
   local runEnd = ''
-  if change.left == 0 then runEnd = endRun(run, change.failed, change.at, retention)
+  if change.left == 0 then runEnd = endRun(change)
   else announce(run, 'settled') end
-  local values = #unknown > 0 and valuesFor(run, change.graph, unknown) or {}
+  local values = #unknown > 0 and valuesFor(run, graph, unknown) or {}
   return {'settled', left, concat(change.toAdd, ';'), runEnd, waitMs or 0, left == 'failed' and firstFailure(run, tokens) or '',
-    concat(grants.list, ','), values}
+    concat(change.grants, ','), values}
 end

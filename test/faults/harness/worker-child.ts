@@ -66,7 +66,7 @@ Coordinator.prototype.claim = async function (...args) {
 }
 
 Coordinator.prototype.settle = async function (...args) {
-  const [delivery, index, attempt] = args
+  const [delivery, , index, attempt] = args
   const node = graph?.nodes[index]?.key ?? String(index)
   if (isArmedFor('settle', node, attempt)) await standStill()
   const answer = await settle.apply(this, args)

@@ -69,7 +69,7 @@ Coordinator.prototype.claim = async function (...args) {
 }
 
 Coordinator.prototype.settle = async function (...args) {
-  const [delivery, index, attempt] = args
+  const [delivery, , index, attempt] = args
   if (delivery.runId !== struckRun) return await settle.apply(this, args)
   const node = nodes[index]?.key ?? String(index)
   if (fault === 'claim' && subject === 'continuation' && node === 'b') await standStill()

@@ -4,10 +4,10 @@ local WORKER_LOST = '{"name":"WorkerLost","names":["WorkerLost","Error"],'
   .. '"message":"the worker was lost during this attempt"}'
 
 -- Closes a lost attempt and charges the node's crash ledger. Returns the node's new crash count and its limit:
--- that of an enqueue-time policy, of the graph, or the default of the worker that claims.
-local function chargeCrash(change, index, attempts, crashes, start, default)
+-- that of an enqueue-time policy, of the graph, or the caller's default.
+local function chargeCrash(change, index, attempts, crashes, start)
   local charged = int(crashes) + 1
-  local limit = int(call('HGET', change.key, 'm' .. index) or call('HGET', graphKey(change.graph), 'm' .. index) or default)
+  local limit = int(call('HGET', change.key, 'm' .. index) or call('HGET', graphKey(change.graph), 'm' .. index) or MAX_CRASHES)
   local decision = charged > limit
     and '{"action":"stop","reason":"crash_loop","detail":"' .. charged .. ' crashes, ' .. limit .. ' allowed"}'
     or '{"action":"retry","rule":"crash","baseMs":0,"random":null,"delayMs":0,"retryNumber":' .. charged

@@ -1,9 +1,11 @@
 -- Shared by all moves: time, keys, small readers. Every call of the composed script defines these anew: keep it short.
--- ARGV[1] is the shard's prefix, such as `{reprise:0}`. All keys of a script share that hash tag.
+-- ARGV[1] is the shard's prefix, such as `{reprise:0}`. All keys of a script share that hash tag. ARGV[2] to ARGV[4] are the
+-- caller's settings: ms that a run is kept after success, and after failure (R20), and the crashes that a node survives
+-- unless its policy says otherwise.
 local call = redis.call
-local match, gmatch, find, sub = string.match, string.gmatch, string.find, string.sub
+local match, gmatch, find, sub, format = string.match, string.gmatch, string.find, string.sub, string.format
 local concat, floor, ceil, max, min = table.concat, math.floor, math.ceil, math.max, math.min
-local PREFIX = ARGV[1]
+local PREFIX, KEPT, KEPT_FAILED, MAX_CRASHES = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local LIVE = PREFIX .. '/live' -- sorted set: run id by the time of its next check
 
 -- Redis' own clock in ms: `now` rounded down for comparing, `nowCeil` up for making due times, so never early (R15).
@@ -20,6 +22,10 @@ local function graphKey(graph) return PREFIX .. '/graph:' .. graph end
 -- Writes a flat list of fields and values, in chunks that `unpack` can carry.
 local function writeFields(key, list)
   for from = 1, #list, 2000 do call('HSET', key, unpack(list, from, min(from + 1999, #list))) end
+end
+
+local function removeFields(key, list)
+  for from = 1, #list, 2000 do call('HDEL', key, unpack(list, from, min(from + 1999, #list))) end
 end
 
 -- Reads many fields in chunks: returns values by position, false where absent.

@@ -22,8 +22,8 @@ local function outcomeOf(rule, counts)
 end
 
 -- One resolution works on a `change`: what this script has decided and not written yet.
---   run, key, graph, at; nodes: index -> packed; left, failed: the run's counters; ready: list of {index, delayMs, place, fan-in}, fan-in
---   only where the settled node itself is an upstream
+--   see newChange in tickets.lua; ready: list of {index, delayMs, place, fan-in}, fan-in only where the settled node itself is
+--   an upstream
 local function nodeOf(change, index)
   return change.nodes[index] or call('HGET', change.key, 'n' .. index)
 end
@@ -63,8 +63,8 @@ end
 
 -- A node became final without running.
 local function finishVirtually(change, index, state)
-  local cause = state == 'U' and causeOf(change, index) or (now - change.at)
-  setNode(change, index, packNode(state, 0, '', 0, 0, '', cause))
+  local cause = state == 'U' and causeOf(change, index) or change.elapsed
+  setNode(change, index, packNode(state, '0', '', '0', '0', '', cause))
   change.left = change.left - 1
   if state == 'U' then change.failed = change.failed + 1 end
 end

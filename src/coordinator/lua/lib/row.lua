@@ -20,11 +20,17 @@ end
 
 local function owedRow(by, due, place, tokens) return packRow('o', '', '', by, due, place, tokens) end
 
+local function tokensOf(row)
+  local tokens = {}
+  for token in gmatch(row.tokens, '[^,]+') do tokens[#tokens + 1] = token end
+  return tokens
+end
+
 -- What a row's tokens leave its delivery to do: `empty`, `failed` (only finally failed nodes), `more`.
 local function rowLeft(tokens)
-  if tokens == '' then return 'empty' end
-  for token in gmatch(tokens, '[^,]+') do
-    if sub(token, 1, 1) ~= '!' then return 'more' end
+  if #tokens == 0 then return 'empty' end
+  for i = 1, #tokens do
+    if sub(tokens[i], 1, 1) ~= '!' then return 'more' end
   end
   return 'failed'
 end
@@ -50,5 +56,5 @@ end
 
 -- The last log line of the first finally failed node of a row: what its job fails with.
 local function firstFailure(run, tokens)
-  return lastLine(call('HGET', logKey(run), match(tokens, '!(%d+)') or ''))
+  return lastLine(call('HGET', logKey(run), match(concat(tokens, ','), '!(%d+)') or ''))
 end

@@ -1,24 +1,25 @@
 -- The end of a run and of waiting for it. Fields of the run's hash besides nodes and rows:
 --   s state (R live, S succeeded, F failed, C cancelled, X refused at open)   q flow   g graph hash   at opened, epoch ms
---   e ended, ms since `at`   l nodes not final yet   f nodes failed and not forgiven   c last ticket number
---   z grants so far (the fencing token)   i input, JSON   o options, JSON   x why it was refused at open, JSON
+--   e ended, ms since `at`   k counters: <nodes not final yet>.<nodes failed and not forgiven>.<last ticket number>.<grants
+--   so far: the fencing token>   i input, JSON   o options, JSON   x why it was refused at open, JSON
 --   j queue|job id of ticket 0 where that id is not the run's   w<index> packed counts of final upstreams of a node
 --   m<index> maxCrashes from an enqueue-time policy   p place of the flow job   pz paused   pk parked nodes
 local function announce(run, what) call('PUBLISH', PREFIX .. '/run:' .. run, what) end
 
--- All nodes are final: the run ends, and is kept for `retention` = <ms after success>.<ms after failure> (R20).
--- Returns how it ended.
-local function endRun(run, failed, at, retention)
-  local key = runKey(run)
-  local kept, keptFailed = match(retention, '^(%d+)%.(%d+)$')
-  local ttl = failed > 0 and keptFailed or kept
-  call('HSET', key, 's', failed > 0 and 'F' or 'S', 'e', now - at)
-  call('ZREM', LIVE, run)
-  call('PEXPIRE', key, ttl)
+-- How long an ended run is kept (R20).
+local function keepFor(run, ttl)
+  call('PEXPIRE', runKey(run), ttl)
   call('PEXPIRE', outKey(run), ttl)
   call('PEXPIRE', logKey(run), ttl)
+end
+
+-- The run whose change has been written has ended (see writeChange). Returns how.
+local function endRun(change)
+  local run, isRed = change.run, change.failed > 0
+  call('ZREM', LIVE, run)
+  keepFor(run, isRed and KEPT_FAILED or KEPT)
   announce(run, 'ended')
-  return failed > 0 and 'failed' or 'succeeded'
+  return isRed and 'failed' or 'succeeded'
 end
 
 -- A manual retry reopens an ended run: its end and its expiry are undone first (R12).

@@ -1,9 +1,16 @@
 -- Writing what a move decided: ready nodes get tickets of their own as owed rows (R8), then all in one HSET.
 
--- `live` holds fields of the run as they were read: at, graph, left, failed, tickets.
-local function newChange(run, live)
-  return {run = run, key = runKey(run), at = int(live.at), graph = live.graph, left = int(live.left), paused = live.paused,
-    failed = int(live.failed), tickets = int(live.tickets), nodes = {}, ready = {}, spent = {}, fields = {}, toAdd = {}, parked = {}}
+-- What a move decides about a run and has not written yet. `counters`, `paused`: the run's fields k and pz.
+--   at, graph          of the run           elapsed   ms since the run was opened, as text
+--   left, failed, tickets, fence            the run's counters
+--   nodes              index -> packed      ready     nodes that can run: see resolve.lua
+--   fields             to be written: field, value, ...                     spent   fields to be removed
+--   toAdd              tickets whose jobs the worker is to add              parked  nodes of a paused run
+local function newChange(run, at, graph, counters, paused)
+  local left, failed, tickets, fence = match(counters, '^(%d+)%.(%d+)%.(%d+)%.(%d+)$')
+  return {run = run, key = runKey(run), at = tonumber(at), graph = graph, paused = paused, elapsed = format('%d', now - at),
+    left = tonumber(left), failed = tonumber(failed), tickets = tonumber(tickets), fence = tonumber(fence),
+    nodes = {}, ready = {}, fields = {}, spent = {}, toAdd = {}, parked = {}}
 end
 
 -- Gives nodes a ticket of their own, owed by ticket `by`, due in `delayMs`.
@@ -22,7 +29,7 @@ end
 -- Ready nodes that share a ticket are a company (R24).
 local function giveCompany(change, by, indices)
   local ticket = giveTicket(change, by, indices, '+', 0, '')
-  for _, index in ipairs(indices) do setNode(change, index, packNode('Y', 0, ticket, 0, 0, '', '')) end
+  for _, index in ipairs(indices) do setNode(change, index, packNode('Y', '0', ticket, '0', '0', '', '')) end
 end
 
 -- A paused run: the node waits in no row until somebody resumes (R14).
@@ -33,6 +40,7 @@ end
 
 -- Tickets for all nodes that became ready: companies of at most `grain` nodes of one place; delayed nodes go alone.
 local function giveTickets(change, by, grain)
+  if #change.ready == 0 then return end
   if change.paused then
     for _, entry in ipairs(change.ready) do park(change, entry[1], 0, 0, 0) end
     return
@@ -56,16 +64,18 @@ local function giveTickets(change, by, grain)
   for _, company in pairs(companies) do giveCompany(change, by, company) end
 end
 
--- Keeps or removes the row of `ticket`, whose tokens are now `tokens`: what is left for its delivery is `left`.
+-- Keeps or removes the row of `ticket`, whose tokens are now the list `tokens`: what is left for its delivery is `left`.
 local function putRow(change, ticket, left, seen, lease, row, tokens)
   if left == 'empty' then change.spent[#change.spent + 1] = 't' .. ticket
   else
     change.fields[#change.fields + 1] = 't' .. ticket
-    change.fields[#change.fields + 1] = packRow(left == 'failed' and 'e' or 'c', seen, lease, row.by, '', row.place, tokens)
+    change.fields[#change.fields + 1] = packRow(left == 'failed' and 'e' or 'c', seen, lease, row.by, '', row.place,
+      concat(tokens, ','))
   end
 end
 
--- Writes a change. Nothing in here can fail half-way: all decisions have been made.
+-- Writes a change, and the run's end if all nodes are final. Nothing in here can fail half-way: all decisions have been
+-- made.
 local function writeChange(change)
   local fields = change.fields
   for index, packed in pairs(change.nodes) do
@@ -77,10 +87,14 @@ local function writeChange(change)
     fields[#fields + 1] = 'pk'
     fields[#fields + 1] = (before and (before .. ',') or '') .. concat(change.parked, ',')
   end
-  for name, value in pairs({l = change.left, f = change.failed, c = change.tickets}) do
-    fields[#fields + 1] = name
-    fields[#fields + 1] = value
+  fields[#fields + 1] = 'k'
+  fields[#fields + 1] = format('%d.%d.%d.%d', change.left, change.failed, change.tickets, change.fence)
+  if change.left == 0 then
+    fields[#fields + 1] = 's'
+    fields[#fields + 1] = change.failed > 0 and 'F' or 'S'
+    fields[#fields + 1] = 'e'
+    fields[#fields + 1] = change.elapsed
   end
   writeFields(change.key, fields)
-  for _, field in ipairs(change.spent) do call('HDEL', change.key, field) end
+  if #change.spent > 0 then removeFields(change.key, change.spent) end
 end
