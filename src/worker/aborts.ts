@@ -19,12 +19,23 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** One attempt's end from outside: a signal for the handler, and a promise for whoever waits for the handler. */
 export class AttemptAbort {
-  readonly #controller = new AbortController()
+  #controller: AbortController | undefined
+  #aborted: AttemptAborted | null = null
   #timer: NodeJS.Timeout | undefined
   #announce: ((aborted: AttemptAborted) => void) | undefined
 
+  /** Made when it is asked for: most handlers never look, and a controller costs more than the rest of an attempt. */
   get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort(this.#aborted)
+    }
     return this.#controller.signal
+  }
+
+  /** Why the attempt was ended from outside; null if it was not. */
+  get aborted(): AttemptAborted | null {
+    return this.#aborted
   }
 
   /** Aborts after the attempt's time limit, unless it has ended before. */
@@ -38,9 +49,10 @@ export class AttemptAbort {
   }
 
   abort(aborted: AttemptAborted): void {
-    if (this.#controller.signal.aborted) return
+    if (this.#aborted) return
+    this.#aborted = aborted
     this.#announce?.(aborted)
-    this.#controller.abort(aborted)
+    this.#controller?.abort(aborted)
   }
 
   /**
@@ -52,7 +64,7 @@ export class AttemptAbort {
       this.#announce = reject
     })
     try {
-      this.#controller.signal.throwIfAborted()
+      if (this.#aborted) throw this.#aborted
       return await Promise.race([handler(), aborted])
     } finally {
       clearTimeout(this.#timer)

@@ -14,7 +14,7 @@ export interface ContextParts {
   readonly grant: Grant
   readonly policy: Policy | null
   readonly previousFailures: readonly Failure[]
-  readonly signal: AbortSignal
+  readonly abort: { readonly signal: AbortSignal }
   readonly logger: Logger
   /** The node's raw input, JSON. */
   readonly inputText: string
@@ -30,8 +30,8 @@ export class AttemptContext implements TaskContext {
   readonly maxRetries: number | null
   readonly isLastAttempt: boolean
   readonly previousFailures: readonly Failure[]
-  readonly signal: AbortSignal
   readonly fencingToken: number
+  readonly #abort: ContextParts['abort']
   readonly #logger: Logger
   readonly #inputText: string
   #log: Logger | undefined
@@ -42,7 +42,7 @@ export class AttemptContext implements TaskContext {
     grant,
     policy,
     previousFailures,
-    signal,
+    abort,
     logger,
     inputText,
   }: ContextParts) {
@@ -54,10 +54,14 @@ export class AttemptContext implements TaskContext {
     this.maxRetries = maxRetriesOf(policy)
     this.isLastAttempt = isLastAttempt(policy, grant.retriesUsed)
     this.previousFailures = previousFailures
-    this.signal = signal
     this.fencingToken = grant.fencingToken
+    this.#abort = abort
     this.#logger = logger
     this.#inputText = inputText
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
   }
 
   get log(): Logger {

@@ -14,7 +14,7 @@ import { decideRetry } from '../strategies/decide.ts'
 import { drawFor } from '../strategies/draw.ts'
 import type { Policy } from '../strategies/policy.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
-import { type AttemptAbort, AttemptAborted } from './aborts.ts'
+import type { AttemptAbort } from './aborts.ts'
 import { AttemptContext } from './attempt-context.ts'
 import {
   type AttemptEnd,
@@ -91,7 +91,7 @@ async function callHandler(
     grant,
     policy,
     previousFailures: history.flatMap((entry) => failureOfEntry(entry) ?? []),
-    signal: abort.signal,
+    abort,
     logger: around.logger,
     inputText: JSON.stringify(input),
   })
@@ -130,12 +130,11 @@ async function failed(
   input: Json,
   thrown: unknown,
 ): Promise<AttemptEnd> {
-  const reason: unknown = attempt.abort.signal.aborted ? attempt.abort.signal.reason : thrown
-  const aborted = reason instanceof AttemptAborted ? reason : null
+  const { aborted } = attempt.abort
   if (aborted?.abortCause === 'lease_lost') return null
   if (aborted?.abortCause === 'shutdown') return interrupted(aborted)
   const kind: FailureKind = aborted ? 'timeout' : 'error'
-  const error = storeError(reason)
+  const error = storeError(aborted ?? thrown)
   if (thrown instanceof SerializationError && !aborted)
     return stopped(kind, error, 'not_serializable')
   const { runId, node, graph, grant } = attempt

@@ -50,7 +50,7 @@ local function claimTicket(delivery, stored, rowText)
   if row.state == 'e' then
     if isCancelled or isRedelivery(row, delivery.seen, delivery.lease) then
       call('HSET', change.key, 't' .. ticket, packRow('e', delivery.seen, delivery.lease, row.by, '', row.place, row.tokens))
-      return {'ended', owedBy(change.key, change.tickets, ticket, change.at), firstFailure(run, tokensOf(row))}
+      return {'ended', owedBy(change.key, change.tickets, ticket, change.at), firstFailure(run, row.tokens)}
     end
     local refusal = retryRow(change, ticket, stored.state, row)
     if refusal then return {'refused', refusal} end

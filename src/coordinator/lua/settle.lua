@@ -31,7 +31,7 @@ local function storedAnswer(change, runState, ticket, index, lease, rowText)
   if row.tokens == '~' .. index then
     return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), '', '', {}}
   end
-  return {'settled', rowLeft(tokensOf(row)), toAdd, runEnd, 0, firstFailure(change.run, tokensOf(row)), '', {}}
+  return {'settled', rowLeft(row.tokens), toAdd, runEnd, 0, firstFailure(change.run, row.tokens), '', {}}
 end
 
 -- How long a node waits on for a worker that knows its task: 1 s doubling to 30 s; nil when its limit has passed.
@@ -92,10 +92,13 @@ local function record(change, attempt, outcome, payload, token)
   end
 end
 
--- Moves the nodes that became ready and may stay in the row from change.ready to the list `tokens`. Returns which of
--- them nothing is stored of, as a set, and those whose values the worker may not have, as a list.
-local function keepAtHome(change, place, grain, tokens)
-  local fresh, unknown, leaving = {}, {}, {}
+local NONE = {}
+
+-- Takes the nodes that became ready and may stay in the row out of change.ready. Returns their tokens, as a set which of
+-- them nothing is stored of, and as a list those whose values the worker may not have.
+local function keepAtHome(change, place, grain)
+  if #change.ready == 0 then return '', NONE, NONE end
+  local tokens, fresh, unknown, leaving = {}, {}, {}, {}
   for _, entry in ipairs(change.ready) do
     local index = entry[1]
     if entry[2] == 0 and entry[3] == place and #tokens < grain then
@@ -105,14 +108,7 @@ local function keepAtHome(change, place, grain, tokens)
     else leaving[#leaving + 1] = entry end
   end
   change.ready = leaving
-  return fresh, unknown
-end
-
--- The tokens of the row with `replacement` (nil: nothing) for the node that ended, after those in `tokens`.
-local function keepOthers(row, index, replacement, tokens)
-  for token in gmatch(row.tokens, '[^,]+') do
-    if token ~= index then tokens[#tokens + 1] = token else tokens[#tokens + 1] = replacement end
-  end
+  return concat(tokens, ','), fresh, unknown
 end
 
 local function settle(run, ticket, index, number, lease, at, graph, outcome, payload, detail, goOn)
@@ -136,13 +132,12 @@ local function settle(run, ticket, index, number, lease, at, graph, outcome, pay
   local token, waitMs = OUTCOMES[outcome](change, attempt, detail)
   local place, grain, slots = match(goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
   grain = tonumber(grain)
-  local tokens = {}
-  local fresh, unknown = keepAtHome(change, row.place == '' and not paused and place, grain, tokens)
-  keepOthers(row, index, token, tokens)
+  local home, fresh, unknown = keepAtHome(change, row.place == '' and not paused and place, grain)
+  local others = replaceToken(row.tokens, index, token)
   giveTickets(change, ticket, grain)
   mayGrant(change, tonumber(slots))
-  grantReady(change, ticket, tokens, fresh)
-  local left = waitMs and #tokens == 1 and 'delayed' or rowLeft(tokens)
+  local tokens = grantReady(change, ticket, home .. (home ~= '' and others ~= '' and ',' or '') .. others, fresh)
+  local left = waitMs and tokens == token and 'delayed' or rowLeft(tokens)
   putRow(change, ticket, left, row.seen, lease, row, tokens)
   record(change, attempt, outcome, payload, token)
   writeChange(change)

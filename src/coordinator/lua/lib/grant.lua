@@ -1,4 +1,4 @@
--- Granting attempts of the nodes in a row to a delivery. Tokens of a row are worked on as a list; see row.lua.
+-- Granting attempts of the nodes in a row to a delivery.
 -- `delivery` is {run, ticket, lease, seen, slots, isolated}. A change that grants has two more fields:
 --   slots   handlers that the delivery may still start      grants   <index>.<attempt>.<retries>.<crashes>.<fence>.<start>
 
@@ -62,38 +62,38 @@ local function grantToken(change, delivery, row, token, many, opening)
   return index
 end
 
--- Grants `+` tokens of the list to slots that a settle freed. `fresh`: nodes that have just become ready, so that
--- nothing is stored of them yet. Changes the list in place.
+-- Grants `+` tokens to slots that a settle freed. `fresh`: nodes that have just become ready, so that nothing is stored
+-- of them yet. Returns the tokens.
 local function grantReady(change, ticket, tokens, fresh)
-  for i = 1, #tokens do
-    local index = match(tokens[i], '^%+(%d+)$')
-    if index and fresh[index] then
-      if change.slots > 0 then
-        grantAttempt(change, ticket, index, '1', '0', '0', false)
-        tokens[i] = index
-      else setNode(change, index, packNode('Y', '0', ticket, '0', '0', '', '')) end
-    elseif index and change.slots > 0 then
-      local _, attempts, _, retries, crashes = unpackNode(call('HGET', change.key, 'n' .. index))
-      if int(crashes) < 2 then
-        grantAttempt(change, ticket, index, int(attempts) + 1, retries, crashes, false)
-        tokens[i] = index
-      end
+  if not find(tokens, '+', 1, true) then return tokens end
+  return (gsub(tokens, '%+(%d+)', function(index)
+    if change.slots == 0 then
+      if fresh[index] then setNode(change, index, packNode('Y', '0', ticket, '0', '0', '', '')) end
+      return nil
     end
-  end
+    local attempts, retries, crashes, _ = '0', '0', '0'
+    if not fresh[index] then
+      _, attempts, _, retries, crashes = unpackNode(call('HGET', change.key, 'n' .. index))
+      if int(crashes) > 1 then return nil end
+    end
+    grantAttempt(change, ticket, index, int(attempts) + 1, retries, crashes, false)
+    return index
+  end))
 end
 
 -- Grants what a live row holds and answers as `claim` does. `change` may hold decisions of the caller; `facts`: the run's
 -- {options, place}; `again`: somebody claimed the row before, so it may owe tickets that nobody added (R8); `opening`:
 -- nothing is stored of its nodes yet.
 local function grantRow(change, delivery, facts, row, again, opening)
-  local many, tokens, early = find(row.tokens, ',', 1, true), {}, 0
+  local many, held, early = find(row.tokens, ',', 1, true), {}, 0
   mayGrant(change, delivery.slots)
   for token in gmatch(row.tokens, '[^,]+') do
     local kept, wait = grantToken(change, delivery, row, token, many, opening)
-    tokens[#tokens + 1] = kept
+    held[#held + 1] = kept
     if wait then early = early == 0 and wait or min(early, wait) end
   end
   giveTickets(change, delivery.ticket, 1)
+  local tokens = concat(held, ',')
   local left = rowLeft(tokens)
   putRow(change, delivery.ticket, left, delivery.seen, delivery.lease, row, tokens)
   writeChange(change)
@@ -103,7 +103,7 @@ local function grantRow(change, delivery, facts, row, again, opening)
   if left == 'failed' then return {'ended', toAdd, firstFailure(change.run, tokens)} end
   -- Nodes that wait in the row for a slot need their values too: a settle may grant them without another claim.
   local needed = {}
-  for i = 1, #tokens do needed[#needed + 1] = match(tokens[i], '^%+?(%d+)$') end
+  for i = 1, #held do needed[#needed + 1] = match(held[i], '^%+?(%d+)$') end
   local values, input = valuesFor(change.run, change.graph, needed)
   return {'granted', concat(change.grants, ','), early, toAdd, left, change.graph, facts.options or '', input, values, change.at,
     facts.place or ''}

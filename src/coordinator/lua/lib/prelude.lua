@@ -3,7 +3,8 @@
 -- caller's settings: ms that a run is kept after success, and after failure (R20), and the crashes that a node survives
 -- unless its policy says otherwise.
 local call = redis.call
-local match, gmatch, find, sub, format = string.match, string.gmatch, string.find, string.sub, string.format
+local match, gmatch, gsub, find, sub, format =
+  string.match, string.gmatch, string.gsub, string.find, string.sub, string.format
 local concat, floor, ceil, max, min = table.concat, math.floor, math.ceil, math.max, math.min
 local PREFIX, KEPT, KEPT_FAILED, MAX_CRASHES = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local LIVE = PREFIX .. '/live' -- sorted set: run id by the time of its next check

@@ -20,24 +20,25 @@ end
 
 local function owedRow(by, due, place, tokens) return packRow('o', '', '', by, due, place, tokens) end
 
-local function tokensOf(row)
-  local tokens = {}
-  for token in gmatch(row.tokens, '[^,]+') do tokens[#tokens + 1] = token end
-  return tokens
+-- The tokens with `replacement` (nil: nothing) in the place of `token`.
+local function replaceToken(tokens, token, replacement)
+  if tokens == token then return replacement or '' end
+  local padded = ',' .. tokens .. ','
+  local from, to = find(padded, ',' .. token .. ',', 1, true)
+  local before, after = sub(padded, 2, from), sub(padded, to, -2)
+  if replacement then return before .. replacement .. after end
+  return (before == '' or after == '') and sub(before, 1, -2) .. sub(after, 2) or before .. sub(after, 2)
 end
 
 -- What a row's tokens leave its delivery to do: `empty`, `failed` (only finally failed nodes), `more`.
 local function rowLeft(tokens)
-  if #tokens == 0 then return 'empty' end
-  for i = 1, #tokens do
-    if sub(tokens[i], 1, 1) ~= '!' then return 'more' end
-  end
-  return 'failed'
+  if tokens == '' then return 'empty' end
+  return (find(tokens, '^[^!]') or find(tokens, ',[^!]')) and 'more' or 'failed'
 end
 
 -- How a worker is told to add a ticket: ticket=indices.delayMs.place
 local function ticketToAdd(ticket, tokens, delayMs, place)
-  return ticket .. '=' .. string.gsub(tokens, '[^%d,]', '') .. '.' .. delayMs .. '.' .. place
+  return ticket .. '=' .. gsub(tokens, '[^%d,]', '') .. '.' .. delayMs .. '.' .. place
 end
 
 -- The rows that `ticket` wrote and whose jobs nobody has claimed yet (R8), as a worker is told to add them.
@@ -56,5 +57,5 @@ end
 
 -- The last log line of the first finally failed node of a row: what its job fails with.
 local function firstFailure(run, tokens)
-  return lastLine(call('HGET', logKey(run), match(concat(tokens, ','), '!(%d+)') or ''))
+  return lastLine(call('HGET', logKey(run), match(tokens, '!(%d+)') or ''))
 end

@@ -64,13 +64,12 @@ local function giveTickets(change, by, grain)
   for _, company in pairs(companies) do giveCompany(change, by, company) end
 end
 
--- Keeps or removes the row of `ticket`, whose tokens are now the list `tokens`: what is left for its delivery is `left`.
+-- Keeps or removes the row of `ticket`, whose tokens are now `tokens`: what is left for its delivery is `left`.
 local function putRow(change, ticket, left, seen, lease, row, tokens)
   if left == 'empty' then change.spent[#change.spent + 1] = 't' .. ticket
   else
     change.fields[#change.fields + 1] = 't' .. ticket
-    change.fields[#change.fields + 1] = packRow(left == 'failed' and 'e' or 'c', seen, lease, row.by, '', row.place,
-      concat(tokens, ','))
+    change.fields[#change.fields + 1] = packRow(left == 'failed' and 'e' or 'c', seen, lease, row.by, '', row.place, tokens)
   end
 end
 
