@@ -99,7 +99,7 @@ export class Producer {
     )
     this.#redis = this.#connect()
     this.#keys = new ShardKeys(options.namespace ?? DEFAULT_NAMESPACE, 0)
-    this.#queues = new Queues(this.#redis, this.#keys.prefix, this.#onError)
+    this.#queues = new Queues(this.#redis, this.#keys.prefix, { onError: this.#onError })
   }
 
   /**

@@ -2,23 +2,32 @@ import { type JobsOptions, Queue } from 'bullmq'
 import type { RedisConnection } from '../coordinator/connection.ts'
 import { EVENT_STREAM_LENGTH } from './job-options.ts'
 
+/** Who hears of what happens to queues. */
+export interface QueueListeners {
+  /** Hears of every error event, which would end the process unheard. */
+  onError(error: Error): void
+  /** A job was added with a delay, in ms. */
+  onDelayed?(queue: string, delayMs: number): void
+}
+
 /** The BullMQ queues of one shard, for adding jobs and looking at them. Opened when first used. */
 export class Queues {
   readonly #connection: RedisConnection
   readonly #prefix: string
-  readonly #onError: (error: Error) => void
+  readonly #listeners: QueueListeners
   readonly #queues = new Map<string, Queue>()
 
-  /** The connection stays its owner's; `onError` hears of every error event, which would end the process unheard. */
-  constructor(connection: RedisConnection, prefix: string, onError: (error: Error) => void) {
+  /** The connection stays its owner's. */
+  constructor(connection: RedisConnection, prefix: string, listeners: QueueListeners) {
     this.#connection = connection
     this.#prefix = prefix
-    this.#onError = onError
+    this.#listeners = listeners
   }
 
   /** Adds a job. An existing id, in whatever state, is left as it is. */
   async add(queue: string, name: string, data: object, options: JobsOptions): Promise<void> {
     await this.get(queue).add(name, data, options)
+    if (options.delay) this.#listeners.onDelayed?.(queue, options.delay)
   }
 
   get(name: string): Queue {
@@ -29,7 +38,7 @@ export class Queues {
       prefix: this.#prefix,
       streams: { events: { maxLen: EVENT_STREAM_LENGTH } },
     })
-    queue.on('error', this.#onError)
+    queue.on('error', this.#listeners.onError)
     this.#queues.set(name, queue)
     return queue
   }

@@ -15,9 +15,9 @@ import { type DeliverySurroundings, deliver } from './delivery.ts'
 import { endJob, storedBackoff } from './delivery-end.ts'
 import { Graphs } from './graphs.ts'
 import { Handlers } from './handlers.ts'
+import { DRAIN_DELAY_SECONDS, Markers } from './markers.ts'
 import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
 import { Permits } from './permits.ts'
-import { punctualBackend } from './punctual-backend.ts'
 import { Reconciler } from './reconciler.ts'
 import { TaskDurations } from './task-durations.ts'
 
@@ -39,6 +39,7 @@ export class Worker {
   readonly #logger: Logger
   readonly #redis: RedisConnection
   readonly #queues: Queues
+  readonly #markers: Markers
   readonly #running = new RunningAttempts()
   readonly #reconciler: Reconciler
   readonly #bullWorkers: readonly BullWorker[]
@@ -55,7 +56,11 @@ export class Worker {
     const keys = new ShardKeys(this.#settings.namespace, SHARD)
     this.#redis = connectRedis(this.#settings.redis, 'patient')
     this.#redis.on('error', (error) => this.#report('redis', error))
-    this.#queues = new Queues(this.#redis, keys.prefix, (error) => this.#report('queue', error))
+    this.#markers = new Markers(this.#redis, keys.prefix)
+    this.#queues = new Queues(this.#redis, keys.prefix, {
+      onError: (error) => this.#report('queue', error),
+      onDelayed: (queue, delayMs) => this.#markers.delayed(queue, delayMs),
+    })
     const { retention, defaultRetry } = this.#settings
     const coordinator = new Coordinator(this.#redis, keys, {
       retention,
@@ -124,6 +129,7 @@ export class Worker {
     }
     await this.#reconciler.stop()
     await this.#queues.close()
+    this.#markers.close()
     this.#redis.disconnect()
     // Until here: a signal that comes twice must not end the process in the middle of its closing.
     for (const signal of this.#settings.closeOn) process.off(signal, this.#onSignal)
@@ -139,8 +145,11 @@ export class Worker {
     const permits = new Permits(concurrency)
     const worker = new BullWorker(
       queue,
-      async (job: Job, token = '') =>
-        endJob(job, token, await deliver(surroundings, deliveredJob(job, token, SHARD), permits)),
+      async (job: Job, token = '') => {
+        const end = await deliver(surroundings, deliveredJob(job, token, SHARD), permits)
+        if ('waitMs' in end) this.#markers.delayed(queue, end.waitMs)
+        return endJob(job, token, end)
+      },
       {
         connection: this.#redis,
         prefix,
@@ -148,10 +157,11 @@ export class Worker {
         lockDuration: leaseMs,
         stalledInterval: stalledIntervalMs,
         maxStalledCount: MAX_STALLED_COUNT,
+        drainDelay: DRAIN_DELAY_SECONDS,
         runRetryDelay: RUN_RETRY_DELAY_MS,
         settings: { backoffStrategy: storedBackoff },
       },
-      punctualBackend(this.#redis, prefix),
+      this.#markers.backend,
     )
     worker.on('error', (error) => this.#report(queue, error))
     worker.on('lockRenewalFailed', (jobIds: string[]) => {

@@ -51,7 +51,7 @@ async function withReconciler(
     const keys = new ShardKeys(namespace, 0)
     const retention = { succeededMs: DAY_MS, failedMs: 7 * DAY_MS }
     const coordinator = new Coordinator(redis, keys, { retention, maxCrashes: 3 })
-    const queues = new Queues(redis, keys.prefix, () => {})
+    const queues = new Queues(redis, keys.prefix, { onError: () => {} })
     const graphs = new Graphs(coordinator, new Handlers([], []))
     const logger = pino({ level: 'silent' })
     const owner = 'doctor'
