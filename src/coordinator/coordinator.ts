@@ -29,8 +29,10 @@ export interface Delivery {
   readonly lease: string
   /** BullMQ's token: what the job's lock holds while the lease is ours. */
   readonly token: string
-  /** The key of the job's lock. */
-  readonly lock: string
+  /** The key of the job. */
+  readonly job: string
+  /** How often the job has been delivered, this time included. */
+  readonly started: number
   /** `<stalled count>.<attemptsMade>` of the job. */
   readonly seen: string
 }
@@ -204,7 +206,8 @@ export class Coordinator {
     delivery: Delivery,
     run: { readonly reason: string; readonly flow: string; readonly job: string },
   ): Promise<RefuseAnswer> {
-    const args = [delivery.runId, delivery.token, delivery.lock, run.reason, run.flow, run.job]
+    const { runId, token, job, started } = delivery
+    const args = [runId, token, job, started, run.reason, run.flow, run.job]
     return readRefuseAnswer(await this.#batch.run('refuse', args))
   }
 
@@ -281,7 +284,8 @@ export class Coordinator {
       delivery.runId,
       delivery.lease,
       delivery.token,
-      delivery.lock,
+      delivery.job,
+      delivery.started,
       delivery.seen,
       slots.free,
       slots.isolated ? '1' : '0',

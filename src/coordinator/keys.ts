@@ -42,8 +42,8 @@ export class ShardKeys {
     return `${this.prefix}/graph:${hash}`
   }
 
-  /** The lock that BullMQ holds on an active job: its value is the processor's token (a test pins this form). */
-  lock(queue: string, jobId: string): string {
-    return `${this.prefix}:${queue}:${jobId}:lock`
+  /** BullMQ's hash of a job; `<this>:lock` holds an active one's token (a test pins both). */
+  job(queue: string, jobId: string): string {
+    return `${this.prefix}:${queue}:${jobId}`
   }
 }

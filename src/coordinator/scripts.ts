@@ -7,6 +7,7 @@ export const FRAGMENTS = [
   'lib/node',
   'lib/row',
   'lib/run',
+  'lib/lease',
   'lib/resolve',
   'lib/tickets',
   'lib/crash',

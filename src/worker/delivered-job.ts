@@ -11,6 +11,8 @@ export interface DeliveredJob {
   readonly token: string
   readonly priority: number
   readonly data: unknown
+  /** How often it has been delivered, this time included. */
+  readonly started: number
   /** `<stalled count>.<failed attempts>`: tells a redelivery from a retry by hand. */
   readonly seen: string
   /** True if no delivery of the job came before, so that its run can't exist yet. */
@@ -57,6 +59,7 @@ export function deliveredJob(job: Job, token: string, shard: number): DeliveredJ
     token,
     priority: job.priority,
     data: job.data,
+    started: job.attemptsStarted,
     seen: `${job.stalledCounter}.${failuresSeen(job)}`,
     isFirstDelivery: isUntried && job.stalledCounter === 0 && job.attemptsStarted <= 1,
     isFresh: isUntried || ageMs < SHORTEST_RETENTION_MS,

@@ -33,6 +33,8 @@ export interface DeliverySurroundings {
   readonly hooks: Hooks
   /** A new lease: unique over all processes and deliveries. */
   newLease(): string
+  /** Grows with every new connection to Redis. */
+  connectionNumber(): number
   /** True from the moment the worker closes: nothing new is started. */
   isClosing(): boolean
 }
@@ -59,7 +61,8 @@ export async function deliver(
     ticket: ticket?.ticket ?? 0,
     lease: around.newLease(),
     token: job.token,
-    lock: around.coordinator.keys.lock(job.queue, job.id),
+    job: around.coordinator.keys.job(job.queue, job.id),
+    started: job.started,
     seen: job.seen,
   }
   try {
@@ -101,14 +104,24 @@ class DeliveryRun {
     await this.#permits.acquire()
     this.#held = 1 + this.#permits.tryTake((ticket?.size ?? 1) - 1)
     try {
-      for (let claim = await this.#firstClaim(ticket); ; claim = await this.#claim()) {
-        const end = 'status' in claim ? await this.#serve(claim) : claim
-        if (end) return end
-        if (this.#around.isClosing()) return { kind: 'later', waitMs: 0, why: 'the worker closes' }
+      for (;;) {
+        const connection = this.#around.connectionNumber()
+        const end = await this.#serveToEnd(ticket)
+        // Redis may have lost its tail while the connection was away, and the run with it (R22): before the job goes, it
+        // is asked once more.
+        const isSure = connection === this.#around.connectionNumber()
+        if (end.kind !== 'completed' || isSure) return end
       }
     } finally {
       this.#permits.release(this.#held)
       if (this.#isolated) this.#around.isolation.release()
+    }
+  }
+
+  async #serveToEnd(ticket: TicketData | null): Promise<DeliveryEnd> {
+    for (let claim = await this.#firstClaim(ticket); ; claim = await this.#claim()) {
+      const end = 'status' in claim ? await this.#serve(claim) : claim
+      if (end) return end
     }
   }
 
@@ -118,7 +131,8 @@ class DeliveryRun {
   }
 
   #slots(): Slots {
-    return { free: this.#held, isolated: this.#isolated }
+    // A worker that closes still asks for what was granted to it: the answer to a settle may have been lost.
+    return { free: this.#around.isClosing() ? 0 : this.#held, isolated: this.#isolated }
   }
 
   async #firstClaim(ticket: TicketData | null): Promise<ClaimAnswer | DeliveryEnd> {
@@ -174,10 +188,11 @@ class DeliveryRun {
     }
     this.#keepPermits(claim.grants.length)
     const row = new RowRun(this.#around, this.#job, this.#delivery, this.#permits, graph, claim)
+    const held = this.#held
     this.#held = 0
     const isLate = performance.now() - this.#claimSentAt >= this.#around.settings.leaseMs
     // Both to their ends: a delivery must not end while an attempt of it runs, and the row leaves one permit to it.
-    const [left, added] = await Promise.allSettled([row.run(claim.grants, isLate), owed])
+    const [left, added] = await Promise.allSettled([row.run(claim.grants, held, isLate), owed])
     this.#held = 1
     if (left.status === 'rejected') throw left.reason
     if (added.status === 'rejected') throw added.reason
@@ -187,6 +202,7 @@ class DeliveryRun {
   async #withoutGrants({ rowLeft, earlyMs }: Granted): Promise<DeliveryEnd | null> {
     if (rowLeft === 'empty') return { kind: 'completed' }
     if (earlyMs > 0) return { kind: 'later', waitMs: earlyMs, why: 'not due yet' }
+    if (this.#around.isClosing()) return { kind: 'later', waitMs: 0, why: 'the worker closes' }
     // A node that was lost twice waits here for its turn: handing the job back instead would starve its run.
     if (this.#isolated) return { kind: 'later', waitMs: HAND_BACK_MS, why: 'nothing was granted' }
     this.#keepPermits(0)

@@ -52,7 +52,6 @@ export class RowRun {
   #isLate: boolean = false
   #end: RowEnd = { kind: 'more' }
 
-  /** It takes over one permit per grant of the claim, and gives back all but one. */
   constructor(
     around: DeliverySurroundings,
     job: DeliveredJob,
@@ -73,13 +72,15 @@ export class RowRun {
   }
 
   /**
-   * `isLate`: the claim's answer took longer than the lease. Nothing is started then, nor once the worker closes: the
-   * grants are given back as interrupted, at no cost.
+   * `held`: the permits that it takes over; all but one go back. They are fewer than the grants if an answer was lost
+   * that had granted more. `isLate`: the claim's answer took longer than the lease. Nothing is started then, nor once the
+   * worker closes: the grants are given back as interrupted, at no cost.
    *
    * @throws when a settle was refused or could not be asked for: the job is to be handed back
    */
-  async run(grants: readonly Grant[], isLate: boolean): Promise<RowEnd> {
+  async run(grants: readonly Grant[], held: number, isLate: boolean): Promise<RowEnd> {
     this.#isLate = isLate
+    let unpaid = grants.length - held
     let running = grants.length
     let problem: unknown
     const follow = async (grant: Grant): Promise<void> => {
@@ -95,14 +96,15 @@ export class RowRun {
       } finally {
         running -= 1
         // The last permit stays with the delivery.
-        if (running > 0) this.#permits.release()
+        if (running > 0 && unpaid === 0) this.#permits.release()
+        else if (running > 0) unpaid -= 1
       }
     }
     const followers: Promise<void>[] = []
     try {
       await this.#values.add(this.#claim.values, this.#claim.input)
     } catch (error) {
-      this.#permits.release(grants.length - 1)
+      this.#permits.release(held - 1)
       throw error
     }
     for (const grant of grants) followers.push(follow(grant))

@@ -45,6 +45,7 @@ export class Worker {
   readonly #bullWorkers: readonly BullWorker[]
   readonly #onSignal = (signal: NodeJS.Signals) => this.#closeOnSignal(signal)
   #closing: Promise<void> | null = null
+  #connections = 0
 
   /** @throws RepriseError (`options`) that says which option, what was expected and what was got */
   constructor(options: WorkerOptions) {
@@ -56,6 +57,9 @@ export class Worker {
     const keys = new ShardKeys(this.#settings.namespace, SHARD)
     this.#redis = connectRedis(this.#settings.redis, 'patient')
     this.#redis.on('error', (error) => this.#report('redis', error))
+    this.#redis.on('ready', () => {
+      this.#connections += 1
+    })
     this.#markers = new Markers(this.#redis, keys.prefix)
     this.#queues = new Queues(this.#redis, keys.prefix, {
       onError: (error) => this.#report('queue', error),
@@ -80,6 +84,7 @@ export class Worker {
         this.#logger.error({ hook, error: messageOf(thrown) }, 'a hook threw'),
       ),
       newLease: leaseSequence(),
+      connectionNumber: () => this.#connections,
       isClosing: () => this.#closing !== null,
     }
     this.#reconciler = new Reconciler({

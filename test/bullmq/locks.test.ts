@@ -21,7 +21,7 @@ describeWithRedis('a job’s lock', () => {
       const deliveries: Delivery[] = []
       await work(
         async (job, token = '') => {
-          const key = keys.lock('plain', job.id ?? '')
+          const key = `${keys.job('plain', job.id ?? '')}:lock`
           const see = async () => {
             const lock = await redis.get(key)
             deliveries.push({ lock, token, stalled: job.stalledCounter, made: job.attemptsMade })
@@ -59,7 +59,7 @@ describeWithRedis('a job’s lock', () => {
       await failed?.retry('failed')
       await eventually(async () => expect(await (await queue.getJob(id))?.isCompleted()).toBe(true))
 
-      expect(keys.lock('plain', id)).toBe(`${prefix}:plain:${id}:lock`)
+      expect(keys.job('plain', id)).toBe(`${prefix}:plain:${id}`)
       for (const { lock, token } of deliveries) expect(lock).toBe(token)
       expect(deliveries.map(({ stalled, made }) => `${stalled}.${made}`)).toEqual([
         '0.0', // activation

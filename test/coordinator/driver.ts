@@ -93,23 +93,32 @@ export class Driver {
 
   /** Activates a ticket's job: a new lease, and the lock as BullMQ would hold it. */
   async deliver(ticket: number, options: DeliveryOptions = {}): Promise<Delivery> {
-    const job = this.#jobs.get(ticket) ?? { stalled: 0, made: 0 }
+    const before = this.#jobs.get(ticket) ?? { stalled: 0, made: 0 }
     const { redelivered = false, retriedByHand = false } = options
     const now = {
-      stalled: job.stalled + (redelivered ? 1 : 0),
-      made: job.made + (retriedByHand ? 1 : 0),
+      stalled: before.stalled + (redelivered ? 1 : 0),
+      made: before.made + (retriedByHand ? 1 : 0),
     }
     this.#jobs.set(ticket, now)
     const lease = `lease-${leases++}`
     const token = `token-of-${lease}`
-    const lock = this.keys.lock(QUEUE, ticketJobId(this.runId, ticket))
-    await this.redis.set(lock, token)
-    return { runId: this.runId, ticket, lease, token, lock, seen: `${now.stalled}.${now.made}` }
+    const job = this.keys.job(QUEUE, ticketJobId(this.runId, ticket))
+    await this.redis.set(`${job}:lock`, token)
+    const started = await this.redis.hincrby(job, 'ats', 1)
+    return {
+      runId: this.runId,
+      ticket,
+      lease,
+      token,
+      job,
+      started,
+      seen: `${now.stalled}.${now.made}`,
+    }
   }
 
-  /** The processor's end: the lock goes. */
+  /** The job's end: it is removed, and its lock. */
   async release(delivery: Delivery): Promise<void> {
-    await this.redis.del(delivery.lock)
+    await this.redis.del(delivery.job, `${delivery.job}:lock`)
   }
 
   open(delivery: Delivery, options: OpenOptions = {}): Promise<ClaimAnswer> {

@@ -22,7 +22,7 @@ describe('ShardKeys', () => {
     expect(keys.out('r')).toBe('{shop:3}/out:r')
     expect(keys.log('r')).toBe('{shop:3}/log:r')
     expect(keys.graph('h')).toBe('{shop:3}/graph:h')
-    expect(keys.lock('mail', '7')).toBe('{shop:3}:mail:7:lock')
+    expect(keys.job('mail', '7')).toBe('{shop:3}:mail:7')
   })
 })
 

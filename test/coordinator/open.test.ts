@@ -139,8 +139,8 @@ describeWithRedis('open', () => {
   ])('is refused and writes nothing when %s', async (_name, holder) => {
     const driver = new Driver(redis(), [node('a')])
     const delivery = await driver.deliver(0)
-    if (holder === null) await redis().del(delivery.lock)
-    else await redis().set(delivery.lock, holder)
+    if (holder === null) await redis().del(`${delivery.job}:lock`)
+    else await redis().set(`${delivery.job}:lock`, holder)
     const before = await driver.dump()
     expect(await driver.open(delivery)).toEqual({ status: 'refused', reason: 'lease' })
     expect(await driver.dump()).toEqual(before)

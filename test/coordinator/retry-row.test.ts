@@ -150,7 +150,11 @@ describeWithRedis('a manual retry', () => {
     const before = await driver.dump()
     const delivery = await driver.deliver(0, { retriedByHand: true })
     expect(await driver.claim(delivery)).toEqual(REFUSED)
-    expect(await driver.dump()).toEqual({ ...before, [delivery.lock]: expect.anything() })
+    expect(await driver.dump()).toEqual({
+      ...before,
+      [delivery.job]: expect.anything(),
+      [`${delivery.job}:lock`]: expect.anything(),
+    })
   })
 
   test.each([

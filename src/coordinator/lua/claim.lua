@@ -1,6 +1,6 @@
 -- claim: grants attempts of the nodes that a ticket's row holds to one delivery of its job (R3, R6, R11).
 --
--- Arguments: run, ticket, lease (unique per delivery), token (BullMQ's, for the lock), lock (key of the job's lock),
+-- Arguments: run, ticket, lease (unique per delivery), token, job, started (see lease.lua),
 --   seen (<stalled count>.<attemptsMade>), slots (handlers that this delivery may start), isolated ('1': it may run a node
 --   that was lost twice)
 -- Returns one of
@@ -62,8 +62,8 @@ local function newDelivery(run, ticket, lease, seen, slots, isolated)
   return {run = run, ticket = ticket, lease = lease, seen = seen, slots = tonumber(slots), isolated = isolated == '1'}
 end
 
-local function claim(run, ticket, lease, token, lock, seen, slots, isolated)
-  if call('GET', lock) ~= token then return {'refused', 'lease'} end
+local function claim(run, ticket, lease, token, job, started, seen, slots, isolated)
+  if not holdsLease(job, token, started) then return {'refused', 'lease'} end
   local stored, row = readRun(run, ticket)
   return claimTicket(newDelivery(run, ticket, lease, seen, slots, isolated), stored, row)
 end

@@ -1,11 +1,11 @@
 -- open: creates a run from its flow job and claims its first root, iff the run is unknown and nobody has tried the job
 -- before (R17); else claims ticket 0.
 --
--- Arguments: run, lease, token, lock, seen, slots, isolated as in `claim`; then
+-- Arguments: run, lease, token, job, started, seen, slots, isolated as in `claim`; then
 --   fresh ('1': the job has no failed attempt behind it), graph (hash), nodeCount, roots (<index>.<home>.<delayMs>.<place>,
 --   ...; home 1: it may run in this very delivery), grain (nodes of one ticket), input (JSON, parsed by the flow's schema),
---   options (JSON or ''), flow (name), place (queue@priority of the flow job, or '' for the default), job (queue|id of the
---   flow job if that id is not the run's, else ''), limits (maxCrashes by enqueue-time policies: <index>.<limit>,...)
+--   options (JSON or ''), flow (name), place (queue@priority of the flow job, or '' for the default), foreign (queue|id of
+--   the flow job if that id is not the run's, else ''), limits (maxCrashes by enqueue-time policies: <index>.<limit>,...)
 -- Returns what `claim` returns, or
 --   {'refused', 'no_graph'}     the graph is not stored: store it and open again
 --   {'refused', 'run_expired'}  the run is unknown, but its job ran before: its state is gone
@@ -13,9 +13,9 @@
 -- Idempotent: as `claim` once the run exists.
 local GRAPH_TTL = 90 * 86400000 -- refreshed by every run that opens with the graph
 
-local function open(run, lease, token, lock, seen, slots, isolated, fresh, graph, nodeCount, roots, grain,
-    input, options, flow, place, job, limits)
-  if call('GET', lock) ~= token then return {'refused', 'lease'} end
+local function open(run, lease, token, job, started, seen, slots, isolated, fresh, graph, nodeCount, roots, grain,
+    input, options, flow, place, foreign, limits)
+  if not holdsLease(job, token, started) then return {'refused', 'lease'} end
   local delivery = newDelivery(run, '0', lease, seen, slots, isolated)
   local stored, rowText = readRun(run, '0')
   local state = stored.state
@@ -29,7 +29,7 @@ local function open(run, lease, token, lock, seen, slots, isolated, fresh, graph
     if mayStay == '1' and #home < tonumber(grain) then home[#home + 1] = index
     else change.ready[#change.ready + 1] = {index, tonumber(delayMs), rootPlace} end
   end
-  for name, value in pairs({o = options, p = place, j = job}) do
+  for name, value in pairs({o = options, p = place, j = foreign}) do
     if value ~= '' then facts[#facts + 1] = name; facts[#facts + 1] = value end
   end
   for index, limit in gmatch(limits, '(%d+)%.(%d+)') do facts[#facts + 1] = 'm' .. index; facts[#facts + 1] = limit end

@@ -43,8 +43,8 @@ async function standStill(): Promise<void> {
 }
 
 /** The node that a job brings first: a flow job brings `a`. */
-async function nodeOfJob({ lock }: Delivery): Promise<string> {
-  const data = await jobs.hget(lock.slice(0, -':lock'.length), 'data')
+async function nodeOfJob({ job }: Delivery): Promise<string> {
+  const data = await jobs.hget(job, 'data')
   const { node }: { node?: string } = JSON.parse(data ?? '{}')
   return node ?? 'a'
 }
@@ -73,7 +73,7 @@ Coordinator.prototype.settle = async function (...args) {
   const detail = answer.status === 'refused' ? answer.reason : ''
   effects.add(answer.status, delivery.runId, node, attempt, detail)
   if (isArmedFor('settled', node, attempt)) await standStill()
-  if (stop?.node === node && stop.attempt === attempt) armedLocks.add(delivery.lock)
+  if (stop?.node === node && stop.attempt === attempt) armedLocks.add(`${delivery.job}:lock`)
   return answer
 }
 

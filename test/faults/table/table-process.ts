@@ -78,7 +78,7 @@ Coordinator.prototype.settle = async function (...args) {
   effects.add(answer.status, delivery.runId, node, attempt, detail)
   if (answer.status === 'settled') sayGranted('settle', delivery, answer.grants)
   if (fault === 'settled' && node === subjects[0]) await standStill()
-  if (subjects.includes(node)) finishing.add(delivery.lock)
+  if (subjects.includes(node)) finishing.add(`${delivery.job}:lock`)
   return answer
 }
 
