@@ -146,4 +146,43 @@ describeWithRedis('a worker that loses an answer', () => {
       await eventually(async () => expect(await scene.queue().getFailed()).toEqual([]))
     },
   )
+
+  test('to a settle that was sent again, and then closes, charges nobody', {
+    timeout: TEST_TIMEOUT_MS,
+  }, async ({ onTestFinished }) => {
+    const scene = openScene(onTestFinished)
+    const executed: string[] = []
+    const step = task({ name: 'step', input: z.object({ after: z.unknown() }) }, (_, { node }) => {
+      executed.push(node)
+      return node
+    })
+    const wide = flow({ name: 'wide', input: z.object({}) }, () => {
+      const a = step.with({ key: 'a' })({ after: 1 })
+      return [1, 2, 3].map((n) => step.with({ key: `b${n}` })({ after: a }))
+    })
+    const { settle } = Coordinator.prototype
+    let closing: Promise<void> | undefined
+    vi.spyOn(Coordinator.prototype, 'settle').mockImplementation(async function (
+      this: Coordinator,
+      ...args
+    ) {
+      const answer = await settle.apply(this, args)
+      if (closing) return answer
+      expect(answer).toMatchObject({ rowLeft: 'more', grants: [{}, {}, {}] })
+      closing = first.close()
+      // As the connection does when it was renewed before the answer came.
+      return await settle.apply(this, args)
+    })
+    const first = await scene.startWorker({ flows: [wide] })
+    const run = await scene.producer.enqueue(wide, {})
+    await eventually(() => expect(closing).toBeDefined())
+    await closing
+    vi.restoreAllMocks()
+    expect(executed).toEqual(['a'])
+    await scene.startWorker({ flows: [wide] })
+    const ended = await runEnd(run)
+    expect(ended.state).toBe('succeeded')
+    expect(executed.sort()).toEqual(['a', 'b1', 'b2', 'b3'])
+    for (const { crashes } of ended.nodes) expect(crashes).toBe(0)
+  })
 })

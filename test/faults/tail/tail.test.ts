@@ -2,8 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
+import type { SettleAnswer } from '../../../src/coordinator/answers.ts'
+import { Coordinator } from '../../../src/coordinator/coordinator.ts'
+import { ShardKeys } from '../../../src/coordinator/keys.ts'
 import {
   flow,
   Producer,
@@ -137,6 +140,10 @@ async function expectService(scene: TailScene): Promise<void> {
   expect(performance.now() - startedAt).toBeLessThan(BOUND_MS + WORK_MS)
 }
 
+function isEmpty(answer: SettleAnswer): boolean {
+  return answer.status === 'settled' && answer.rowLeft === 'empty'
+}
+
 function countsOf(words: readonly string[]): string {
   const different = [...new Set(words)].sort()
   const counts = different.map((word) => `${words.filter((w) => w === word).length} ${word}`)
@@ -189,6 +196,29 @@ const tests = () => {
       await expectNothingLeft(scene)
     },
   )
+
+  test('a tail that holds the run, but not the delivery of its job: the job does not go before the run is opened again', {
+    timeout: TEST_TIMEOUT_MS,
+  }, async ({ onTestFinished }) => {
+    const { redis, producer } = await openTailScene(onTestFinished)
+    const keys = new ShardKeys('reprise', 0)
+    const run = await producer.enqueue(mixed, { start: 'x' })
+    const { settle } = Coordinator.prototype
+    let forgotten = false
+    const settling = vi.spyOn(Coordinator.prototype, 'settle')
+    onTestFinished(() => settling.mockRestore())
+    settling.mockImplementation(async function (this: Coordinator, ...args) {
+      const answer = await settle.apply(this, args)
+      const [{ runId, ticket }] = args
+      if (forgotten || runId !== run.id || ticket !== 0 || !isEmpty(answer)) return answer
+      forgotten = true
+      await redis.del(keys.run(runId), keys.out(runId), keys.log(runId))
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      return answer
+    })
+    expect((await runEnd(run)).state).toBe('succeeded')
+    expect(forgotten).toBe(true)
+  })
 
   test('everything lost, runs and queues: the workers stay alive and serve new runs', {
     timeout: TEST_TIMEOUT_MS,
