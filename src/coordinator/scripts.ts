@@ -31,10 +31,13 @@ export interface Script {
   readonly sha: string
 }
 
-/** Reads and composes the moves into the one script that a coordinator calls. */
+/** Reads and composes the fragments into the one script that a coordinator calls. The first is for all others. */
 export function loadMoves(): Script {
-  const source = FRAGMENTS.map((name) =>
+  const [prelude, ...moves] = FRAGMENTS.map((name) =>
     readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8'),
-  ).join('\n')
+  )
+  // Every call of a script defines its functions anew. Lua looks up a local that a function captures in a list of all that
+  // were captured so far, but takes what an enclosing function has captured as it is: so one function holds all moves.
+  const source = [prelude, 'local function run()', ...moves, 'end', 'return run()'].join('\n')
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }
