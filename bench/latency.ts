@@ -9,6 +9,7 @@ import { percentile } from './measure.ts'
 
 // Hop: from the end of one handler to the start of the next, on an idle system. Start: from the call that enqueues to
 // the start of the handler. One after the other, interleaved, all on one Redis.
+const CONCURRENCY = 50
 const SAMPLES = Number(process.argv[2] ?? 300)
 
 type Probe = () => Promise<number>
@@ -45,7 +46,14 @@ async function reprise(): Promise<{ hop: Probe; start: Probe }> {
   const pair = flow({ name: 'pair', input: z.object({}) }, () => second(first({})))
   const producer = new Producer({ redis: redis.url, namespace: 'latency' })
   const logger = pino({ level: 'silent' })
-  const worker = new Worker({ redis: redis.url, namespace: 'latency', flows: [pair], logger })
+  const queues = { default: { concurrency: CONCURRENCY } }
+  const worker = new Worker({
+    redis: redis.url,
+    namespace: 'latency',
+    flows: [pair],
+    queues,
+    logger,
+  })
   await worker.ready()
   closers.push(
     () => producer.close(),
@@ -85,7 +93,7 @@ async function bullmq(): Promise<{ hop: Probe; flowHop: Probe; start: Probe }> {
       if (name === 'child') ended = performance.now()
       if (name === 'parent') flowHops.deliver(performance.now() - ended)
     },
-    { connection: connect() },
+    { connection: connect(), concurrency: CONCURRENCY },
   )
   await worker.waitUntilReady()
   closers.push(
