@@ -38,6 +38,8 @@ export function loadMoves(): Script {
   )
   // Every call of a script defines its functions anew. Lua looks up a local that a function captures in a list of all that
   // were captured so far, but takes what an enclosing function has captured as it is: so one function holds all moves.
-  const source = [prelude, 'local function perform()', ...moves, 'end', 'return perform()'].join('\n')
+  const source = [prelude, 'local function perform()', ...moves, 'end', 'return perform()'].join(
+    '\n',
+  )
   return { source, sha: createHash('sha1').update(source).digest('hex') }
 }

@@ -48,7 +48,7 @@ export function stopped(
 }
 
 /** A graceful shutdown: the node is ready again at once, and it costs nothing. */
-export function interrupted(aborted: AttemptAborted): AttemptEnd {
+export function interrupted(aborted: AttemptAborted): NonNullable<AttemptEnd> {
   const error = storeError(aborted)
   const decision: RecordedDecision = {
     action: 'retry',

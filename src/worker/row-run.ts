@@ -1,5 +1,6 @@
 import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../coordinator/answers.ts'
 import { type Delivery, type GoOn, type OpenedRun, STOP } from '../coordinator/coordinator.ts'
+import { messageOf } from '../core/errors.ts'
 import type { AttemptInfo } from '../core/hooks.ts'
 import type { TaskNode } from '../flow/graph.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
@@ -170,6 +171,11 @@ export class RowRun {
         receivedAt,
         abort,
       })
+    } catch (error) {
+      // Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it.
+      const unread = new AttemptAborted('shutdown', `Redis could not be read: ${messageOf(error)}`)
+      await this.#settle(grant, interrupted(unread), STOP)
+      throw error
     } finally {
       running.remove(this.#job.name, abort)
     }
@@ -178,10 +184,10 @@ export class RowRun {
   async #settle(
     { index, attempt }: Grant,
     { outcome }: NonNullable<AttemptEnd>,
+    goOn = this.#goOn(index),
   ): Promise<SettleAnswer> {
     if (outcome.kind === 'succeeded') this.#values.addResult(index, outcome.result)
     this.#executed += 1
-    const goOn = this.#goOn(index)
     let used = 0
     try {
       const answer = await this.#around.coordinator.settle(

@@ -1,10 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { Worker as BullWorker, type Job } from 'bullmq'
 import { pino } from 'pino'
-import { connectRedis, type RedisConnection, waitForRedis } from '../coordinator/connection.ts'
+import {
+  connectRedis,
+  describeRedis,
+  type RedisConnection,
+  waitForRedis,
+} from '../coordinator/connection.ts'
 import { Coordinator } from '../coordinator/coordinator.ts'
 import { ShardKeys } from '../coordinator/keys.ts'
-import { messageOf } from '../core/errors.ts'
+import { askServer } from '../coordinator/server-report.ts'
+import { findObstacle } from '../coordinator/server-requirements.ts'
+import { messageOf, RepriseError } from '../core/errors.ts'
 import { guardHooks } from '../core/guarded-hooks.ts'
 import type { Logger } from '../core/logger.ts'
 import { Queues } from '../producer/queues.ts'
@@ -59,6 +66,7 @@ export class Worker {
     this.#redis.on('error', (error) => this.#report('redis', error))
     this.#redis.on('ready', () => {
       this.#connections += 1
+      this.#warnOfObstacle()
     })
     this.#markers = new Markers(this.#redis, keys.prefix)
     this.#queues = new Queues(this.#redis, keys.prefix, {
@@ -106,10 +114,13 @@ export class Worker {
   /**
    * Waits until it takes jobs.
    *
-   * @throws RepriseError (`redis`) after 5 seconds without an answer; the worker itself goes on trying
+   * @throws RepriseError (`redis`) after 5 seconds without an answer (the worker itself goes on trying), or if the server is
+   *   too old, or may delete keys when its memory is short
    */
   async ready(): Promise<void> {
     await waitForRedis(this.#redis, this.#settings.redis)
+    const obstacle = await this.#findObstacle()
+    if (obstacle !== null) throw new RepriseError('redis', obstacle)
     await Promise.all(this.#bullWorkers.map((worker) => worker.waitUntilReady()))
   }
 
@@ -173,6 +184,20 @@ export class Worker {
       for (const jobId of jobIds) this.#running.loseLease(`${queue}:${jobId}`)
     })
     return worker
+  }
+
+  async #findObstacle(): Promise<string | null> {
+    const obstacle = findObstacle(await askServer(this.#redis))
+    return obstacle && `Redis at ${describeRedis(this.#settings.redis)}: ${obstacle}`
+  }
+
+  #warnOfObstacle(): void {
+    this.#findObstacle().then(
+      (obstacle) => {
+        if (obstacle !== null) this.#logger.error({ obstacle }, 'this Redis is not safe to use')
+      },
+      (error: unknown) => this.#logger.warn({ error: messageOf(error) }, 'Redis was not checked'),
+    )
   }
 
   #report(where: string, error: Error): void {

@@ -131,6 +131,19 @@ describeWithRedis('a worker that loses an answer', () => {
     expect(ended.nodes[0]?.log.map(({ kind }) => kind)).toEqual(['crash'])
   })
 
+  test('to what it reads before a handler gives the attempt back at no cost', {
+    timeout: TEST_TIMEOUT_MS,
+  }, async ({ onTestFinished }) => {
+    const scene = openScene(onTestFinished)
+    failFirstCall(Coordinator.prototype, 'readNodeLog')
+    const { ended, executed } = await runChain(scene, true)
+    expect(ended.state).toBe('succeeded')
+    expect(executed).toEqual(['a', 'b', 'b', 'c'])
+    const [, b] = ended.nodes
+    expect(b?.log.map(({ kind }) => kind)).toEqual(['error', 'interrupted'])
+    expect(b).toMatchObject({ attempts: 3, retriesUsed: 1, crashes: 0 })
+  })
+
   test.for([
     { name: 'of our own', isForeign: false },
     { name: 'of somebody else', isForeign: true },
@@ -167,7 +180,7 @@ describeWithRedis('a worker that loses an answer', () => {
       ...args
     ) {
       const answer = await settle.apply(this, args)
-      if (closing) return answer
+      if (closing !== undefined) return answer
       expect(answer).toMatchObject({ rowLeft: 'more', grants: [{}, {}, {}] })
       closing = first.close()
       // As the connection does when it was renewed before the answer came.

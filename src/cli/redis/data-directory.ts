@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readServerReport } from '../../coordinator/server-report.ts'
 import { RepriseError } from '../../core/errors.ts'
 import type { Machine } from './machine.ts'
-import { readServerReport } from './server-report.ts'
 
 /** A folder for one server's data. Two servers that append to the same file would destroy it. */
 export interface DataDirectory {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readServerReport, type ServerReport } from '../../coordinator/server-report.ts'
 import { messageOf } from '../../core/errors.ts'
 import { type CommandResult, findExecutable, runCommand } from './executables.ts'
 import type { Machine } from './machine.ts'
 import { type Notify, type Outcome, type ProvisionedRedis, skipped } from './provisioned-redis.ts'
 import { DURABLE_FLAGS } from './server-flags.ts'
-import { readServerReport, type ServerReport } from './server-report.ts'
 import { startWatchdog } from './watchdog.ts'
 
 const IMAGE = 'redis:7-alpine'

@@ -1,4 +1,4 @@
-import type { ServerReport } from './server-report.ts'
+import type { ServerReport } from '../../coordinator/server-report.ts'
 
 /** What a server that Reprise starts promises: see `serverFlags`. */
 export const DURABLE = 'append-only file, synced every second'

@@ -1,6 +1,6 @@
+import { readServerReport } from '../../coordinator/server-report.ts'
 import { messageOf } from '../../core/errors.ts'
 import { type Notify, type Outcome, type ProvisionedRedis, skipped } from './provisioned-redis.ts'
-import { readServerReport } from './server-report.ts'
 
 /** The part of `js-redis-server` that is used. */
 interface EmbeddedServer {

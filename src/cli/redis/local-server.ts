@@ -1,10 +1,10 @@
+import { isVersionSupported } from '../../coordinator/server-requirements.ts'
 import { messageOf, RepriseError } from '../../core/errors.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { DURABLE } from './durability.ts'
 import { findExecutable, runCommand } from './executables.ts'
 import type { Machine } from './machine.ts'
 import { type Outcome, type ProvisionedRedis, skipped } from './provisioned-redis.ts'
-import { isVersionSupported } from './requirements.ts'
 import { DURABLE_FLAGS } from './server-flags.ts'
 import { type ServerProcess, startServerProcess } from './server-process.ts'
 

@@ -1,8 +1,8 @@
+import { readServerReport, type ServerReport } from '../../coordinator/server-report.ts'
+import { findObstacle } from '../../coordinator/server-requirements.ts'
 import { messageOf, RepriseError } from '../../core/errors.ts'
 import { describeDurability, durabilityNotices } from './durability.ts'
 import type { ProvisionedRedis } from './provisioned-redis.ts'
-import { findObstacle } from './requirements.ts'
-import { readServerReport, type ServerReport } from './server-report.ts'
 
 /**
  * Uses the Redis that the user named. There is no other to fall back to: data in a place that the user did not name

@@ -4,9 +4,9 @@ import { open, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readServerReport, type ServerReport } from '../../coordinator/server-report.ts'
 import type { DataDirectory } from './data-directory.ts'
 import { LOOPBACK_FLAGS } from './server-flags.ts'
-import { readServerReport, type ServerReport } from './server-report.ts'
 import { startWatchdog } from './watchdog.ts'
 
 /** A Redis or Valkey server that is our child. */

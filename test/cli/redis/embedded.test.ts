@@ -2,8 +2,8 @@ import { Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 import { useEmbedded } from '../../../src/cli/redis/embedded.ts'
-import { findObstacle } from '../../../src/cli/redis/requirements.ts'
-import { readServerReport } from '../../../src/cli/redis/server-report.ts'
+import { readServerReport } from '../../../src/coordinator/server-report.ts'
+import { findObstacle } from '../../../src/coordinator/server-requirements.ts'
 import { stopAtEnd } from './fixtures.ts'
 
 async function startEmbedded() {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { useLocalServer } from '../../../src/cli/redis/local-server.ts'
 import type { Machine } from '../../../src/cli/redis/machine.ts'
 import type { ProvisionedRedis } from '../../../src/cli/redis/provisioned-redis.ts'
-import { readServerReport } from '../../../src/cli/redis/server-report.ts'
+import { readServerReport } from '../../../src/coordinator/server-report.ts'
 import {
   describeWithServer,
   isAlive,

@@ -1,6 +1,6 @@
 // A parent that starts a Redis and then ends in the way that its argument names, without stopping it.
 import { provisionRedis } from '../../../src/cli/redis/provision-redis.ts'
-import { readServerReport } from '../../../src/cli/redis/server-report.ts'
+import { readServerReport } from '../../../src/coordinator/server-report.ts'
 
 const redis = await provisionRedis({ temporary: true })
 const { processId, directory } = await readServerReport(redis.url)

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { messageOf } from '../../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 
 /** What a running server says about itself. */
 export interface ServerReport {
@@ -51,7 +51,8 @@ export async function readServerReport(url: string): Promise<ServerReport> {
   }
 }
 
-async function askServer(client: Redis): Promise<ServerReport> {
+/** Asks a server what it is. */
+export async function askServer(client: Redis): Promise<ServerReport> {
   const info = parseInfo(await client.info())
   const redisVersion = info.get('redis_version') ?? 'unknown'
   const valkeyVersion = info.get('valkey_version')
