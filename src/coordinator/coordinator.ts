@@ -19,7 +19,7 @@ import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
-import { readGraph } from './run-snapshot.ts'
+import { readGraph } from './stored-graphs.ts'
 
 /** One activation of a ticket's job by one worker. */
 export interface Delivery {

@@ -1,12 +1,9 @@
 import { RepriseError } from '../core/errors.ts'
 import type { StopReason, StoredError } from '../core/failure.ts'
-import { fromJsonText } from '../core/json.ts'
+import { fromJsonText, type Json } from '../core/json.ts'
 import { isFinalNodeState, type NodeState, type RunState } from '../core/states.ts'
-import { type CompiledGraph, compileGraph } from '../flow/compile.ts'
+import type { CompiledGraph } from '../flow/compile.ts'
 import type { GraphNode } from '../flow/graph.ts'
-import { parseGraph } from '../flow/graph-schema.ts'
-import type { RedisConnection } from './connection.ts'
-import type { ShardKeys } from './keys.ts'
 import { type LoggedAttempt, type NodeRecord, readLog, readNode } from './run-record.ts'
 
 /** A node of a run, as it was when the run was read. */
@@ -39,6 +36,10 @@ export interface NodeSnapshot {
 export interface RunSnapshot {
   readonly id: string
   readonly flow: string
+  /** The labels that it was enqueued with. */
+  readonly tags: readonly string[]
+  /** What the flow's schema made of the input, JSON; undefined if it was refused before it had one. */
+  readonly input: Json | undefined
   readonly state: RunState
   /** Epoch ms by Redis' clock. */
   readonly openedAt: number
@@ -51,48 +52,42 @@ export interface RunSnapshot {
   readonly graph: CompiledGraph | null
 }
 
-/** Reads a run with all of its nodes, or null if Redis doesn't know it. */
-export async function readRun(
-  redis: RedisConnection,
-  keys: ShardKeys,
-  runId: string,
-): Promise<RunSnapshot | null> {
-  const [run, log] = await Promise.all([
-    redis.hgetall(keys.run(runId)),
-    redis.hgetall(keys.log(runId)),
-  ])
-  const letter = run.s
-  if (letter === undefined) return null
-  const openedAt = Number(run.at)
-  const graph = run.g === undefined ? null : await readGraph(redis, keys, run.g)
+/** A run, made of the fields of its hash and the lines of its log. */
+export function snapshotRun(
+  id: string,
+  fields: Readonly<Record<string, string | undefined>>,
+  log: Readonly<Record<string, string | undefined>>,
+  graph: CompiledGraph | null,
+): RunSnapshot {
+  const letter = fields.s ?? ''
+  const openedAt = Number(fields.at)
   const nodes = graph
     ? graph.graph.nodes.map((node, index) =>
-        snapshotNode(graph, node, run[`n${index}`], log[index] ?? '', openedAt),
+        snapshotNode(graph, node, fields[`n${index}`], log[index] ?? '', openedAt),
       )
     : []
   return {
-    id: runId,
-    flow: run.q ?? '',
-    state: runState(letter, run.pz !== undefined, nodes),
+    id,
+    flow: fields.q ?? '',
+    tags: readOptions(fields.o).tags ?? [],
+    input: fields.i === undefined ? undefined : fromJsonText(fields.i, "the run's input"),
+    state: runState(letter, fields.pz !== undefined, nodes),
     openedAt,
-    endedAt: run.e === undefined ? null : openedAt + Number(run.e),
-    refusal: run.x === undefined ? null : (fromJsonText(run.x, 'a refusal') as never),
+    endedAt: fields.e === undefined ? null : openedAt + Number(fields.e),
+    refusal: fields.x === undefined ? null : (fromJsonText(fields.x, 'a refusal') as never),
     nodes: letter === 'C' ? nodes.map(asCancelled) : nodes,
     graph,
   }
 }
 
-/** Reads a stored graph by its content hash. */
-export async function readGraph(
-  redis: RedisConnection,
-  keys: ShardKeys,
-  hash: string,
-): Promise<CompiledGraph> {
-  const json = await redis.hget(keys.graph(hash), 'json')
-  if (json === null) {
-    throw new RepriseError('internal', `the graph ${hash} is not stored any more`)
-  }
-  return compileGraph(parseGraph(json, `the stored graph ${hash}`))
+/** What a reader needs of the options that a run was enqueued with. */
+interface StoredOptions {
+  readonly tags?: readonly string[]
+}
+
+// Trust border: the envelope was checked before `open` stored its options.
+function readOptions(text: string | undefined): StoredOptions {
+  return text === undefined ? {} : (fromJsonText(text, "the run's options") as StoredOptions)
 }
 
 // A cancel sets one flag: what had not ended by then reads as cancelled.

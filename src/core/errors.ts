@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'serialization'
   | 'redis'
   | 'unknown_run'
+  | 'unknown_node'
   | 'unknown_flow'
   | 'conflict'
   | 'run_failed'

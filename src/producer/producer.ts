@@ -11,7 +11,7 @@ import { type Duration, toMs } from '../core/duration.ts'
 import { DefinitionError, messageOf, RepriseError } from '../core/errors.ts'
 import { guardHooks } from '../core/guarded-hooks.ts'
 import type { Hooks } from '../core/hooks.ts'
-import { DEFAULT_NAMESPACE, isRunId, newRunId } from '../core/ids.ts'
+import { DEFAULT_NAMESPACE, newRunId } from '../core/ids.ts'
 import { toJsonText } from '../core/json.ts'
 import type { Flow } from '../flow/flow.ts'
 import { queueSchema } from '../flow/names.ts'
@@ -22,6 +22,7 @@ import { ENVELOPE_VERSION, type RunOptions, readRunOptions } from './envelope.ts
 import { DEFAULT_QUEUE, JOB_OPTIONS } from './job-options.ts'
 import { Queues } from './queues.ts'
 import { RunHandle } from './run-handle.ts'
+import { expectRunId, RunSource } from './run-source.ts'
 import { type NamedTarget, type Target, targetFacts } from './target.ts'
 
 /** The options of a {@link Producer}. */
@@ -85,6 +86,7 @@ export class Producer {
   readonly #redis: RedisConnection
   readonly #keys: ShardKeys
   readonly #queues: Queues
+  readonly #source: RunSource
   readonly #hooks: Hooks
   readonly #onError: (error: Error) => void
   #announcements: Announcements | null = null
@@ -100,6 +102,7 @@ export class Producer {
     this.#redis = this.#connect()
     this.#keys = new ShardKeys(options.namespace ?? DEFAULT_NAMESPACE, 0)
     this.#queues = new Queues(this.#redis, this.#keys.prefix, { onError: this.#onError })
+    this.#source = new RunSource(this.#redis, this.#keys, this.#queues)
   }
 
   /**
@@ -156,12 +159,7 @@ export class Producer {
 
   /** A handle of a run that somebody else enqueued. `queue`: where its job waits until it is opened. */
   run(runId: string, queue = DEFAULT_QUEUE): RunHandle {
-    if (!isRunId(runId)) {
-      throw new RepriseError(
-        'unknown_run',
-        `expected a run id such as ${newRunId(0)}, got ${JSON.stringify(runId)}`,
-      )
-    }
+    expectRunId(runId)
     return this.#handle(runId, queue)
   }
 
@@ -183,14 +181,9 @@ export class Producer {
   }
 
   #handle(runId: string, queue: string): RunHandle<never> {
-    return new RunHandle(runId, queue, {
-      redis: this.#redis,
-      keys: this.#keys,
-      queues: this.#queues,
-      announcements: () => {
-        this.#announcements ??= new Announcements(this.#connect())
-        return this.#announcements
-      },
+    return new RunHandle(runId, queue, this.#source, (listener) => {
+      this.#announcements ??= new Announcements(this.#connect())
+      return this.#announcements.listen(this.#keys.run(runId), listener)
     })
   }
 

@@ -1,26 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Announcement, Announcements } from '../coordinator/announcements.ts'
-import type { RedisConnection } from '../coordinator/connection.ts'
-import type { ShardKeys } from '../coordinator/keys.ts'
+import type { Announcement } from '../coordinator/announcements.ts'
 import { failureOfEntry } from '../coordinator/run-record.ts'
-import { readResult } from '../coordinator/run-result.ts'
-import { type NodeSnapshot, type RunSnapshot, readRun } from '../coordinator/run-snapshot.ts'
+import type { NodeSnapshot, RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { Bell } from '../core/bell.ts'
 import { type Duration, toMs } from '../core/duration.ts'
 import { RepriseError, RunFailed } from '../core/errors.ts'
 import type { RecordedDecision, StopReason } from '../core/failure.ts'
 import { isFinalRunState, type RunState } from '../core/states.ts'
-import type { Queues } from './queues.ts'
 import { eventsBetween, type RunEvent } from './run-events.ts'
+import type { RunSource } from './run-source.ts'
 
-/** Where a handle reads. */
-export interface RunSource {
-  readonly redis: RedisConnection
-  readonly keys: ShardKeys
-  readonly queues: Queues
-  /** Opened when the first waiter listens. */
-  readonly announcements: () => Announcements
-}
+/** Tells a listener of the run's changes until the returned function is called. */
+export type Listen = (listener: (what: Announcement) => void) => Promise<() => void>
 
 // Announcements may get lost: how often a waiter looks without one.
 const POLL_MS = 2_000
@@ -33,12 +24,14 @@ export class RunHandle<T = unknown> {
   readonly id: string
   readonly #queue: string
   readonly #source: RunSource
+  readonly #listen: Listen
 
   /** @internal Handles are made by `Producer`. */
-  constructor(id: string, queue: string, source: RunSource) {
+  constructor(id: string, queue: string, source: RunSource, listen: Listen) {
     this.id = id
     this.#queue = queue
     this.#source = source
+    this.#listen = listen
   }
 
   /**
@@ -56,7 +49,7 @@ export class RunHandle<T = unknown> {
     if (!run) throw new RepriseError('timeout', `run ${this.id} has not ended in time; it goes on`)
     if (run.state !== 'succeeded') throw runFailed(run)
     // The type border: the flow's own types say what its output is.
-    return (await readResult(this.#source.redis, this.#source.keys, run)) as T
+    return (await this.#source.reader.readOutput(run)) as T
   }
 
   /**
@@ -65,13 +58,12 @@ export class RunHandle<T = unknown> {
    * @throws RepriseError `unknown_run` when neither a run nor a job with this id exists
    */
   async state(): Promise<RunState> {
-    const run = await this.read()
-    return run ? run.state : this.#jobState()
+    return (await this.#source.find(this.id, this.#queue)).state
   }
 
   /** The run with all its nodes and attempts, or null while no worker has opened it. */
   read(): Promise<RunSnapshot | null> {
-    return readRun(this.#source.redis, this.#source.keys, this.id)
+    return this.#source.reader.read(this.id)
   }
 
   /**
@@ -86,7 +78,7 @@ export class RunHandle<T = unknown> {
       for (let before: RunSnapshot | null = null; ; ) {
         const run = await this.read()
         if (run) yield* eventsBetween(before, run)
-        else await this.#jobState()
+        else await this.state()
         if (run && isFinalRunState(run.state)) return
         before = run
         await bell.wait(POLL_MS)
@@ -114,35 +106,10 @@ export class RunHandle<T = unknown> {
     }
   }
 
-  #listen(listener: (what: Announcement) => void): Promise<() => void> {
-    return this.#source.announcements().listen(this.#source.keys.run(this.id), listener)
-  }
-
   async #hasEnded(): Promise<boolean> {
-    const letter = await this.#source.redis.hget(this.#source.keys.run(this.id), 's')
-    if (letter === null) await this.#jobState()
-    return letter !== null && letter !== 'R'
-  }
-
-  async #jobState(): Promise<RunState> {
-    const job = await this.#source.queues.get(this.#queue).getJob(this.id)
-    if (!job) {
-      // The job may have been taken over by a worker since the run was read.
-      const run = await this.read()
-      if (run) return run.state
-      throw new RepriseError(
-        'unknown_run',
-        `there is no run ${this.id}, and no job with this id in the queue ${this.#queue}; ended runs are removed after their retention`,
-      )
-    }
-    if (await job.isFailed()) {
-      throw new RepriseError(
-        'unknown_run',
-        `there is no run ${this.id}; its job failed: ${job.failedReason}`,
-      )
-    }
-    if (!(await job.isDelayed())) return 'queued'
-    return job.attemptsStarted > 0 ? 'waiting' : 'scheduled'
+    const hasEnded = await this.#source.reader.hasEnded(this.id)
+    if (hasEnded === null) await this.state()
+    return hasEnded === true
   }
 }
 

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { RedisLocation } from '../coordinator/connection.ts'
+import { namespaceSchema, redisSchema } from '../coordinator/connection-schemas.ts'
 import { type Duration, toMs } from '../core/duration.ts'
 import { RepriseError } from '../core/errors.ts'
 import type { Hooks } from '../core/hooks.ts'
-import { DEFAULT_NAMESPACE } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Flow } from '../flow/flow.ts'
 import { queueSchema } from '../flow/names.ts'
@@ -115,13 +115,8 @@ const duration = (minMs: number, standard: Duration) =>
     })
 
 const schema = z.strictObject({
-  redis: z.union([z.string().min(1), z.record(z.string(), z.unknown())], {
-    error: 'expected a URL such as redis://localhost:6379, or ioredis options',
-  }),
-  namespace: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,50}$/, 'expected letters, digits, `.`, `_`, `-`')
-    .default(DEFAULT_NAMESPACE),
+  redis: redisSchema,
+  namespace: namespaceSchema,
   queues: z
     .record(queueSchema, z.strictObject({ concurrency: z.int().min(1).max(10_000) }))
     .default({ [DEFAULT_QUEUE]: { concurrency: 50 } }),

@@ -6,6 +6,8 @@ export function run(nodes: readonly NodeSnapshot[], parts: Partial<RunSnapshot> 
   return {
     id: '0-01JD2Y4S5T6V7W8X9YZABCDEFG',
     flow: 'example',
+    tags: [],
+    input: {},
     state: 'running',
     openedAt: 0,
     endedAt: null,

@@ -10,8 +10,9 @@ import {
   STOP,
 } from '../../src/coordinator/coordinator.ts'
 import { ShardKeys } from '../../src/coordinator/keys.ts'
+import { RunReader } from '../../src/coordinator/run-reader.ts'
 import { formatFailure } from '../../src/coordinator/run-record.ts'
-import { type NodeSnapshot, type RunSnapshot, readRun } from '../../src/coordinator/run-snapshot.ts'
+import type { NodeSnapshot, RunSnapshot } from '../../src/coordinator/run-snapshot.ts'
 import type { FailureKind, StopReason } from '../../src/core/failure.ts'
 import { newRunId, ticketJobId } from '../../src/core/ids.ts'
 import type { NodeState } from '../../src/core/states.ts'
@@ -257,7 +258,7 @@ export class Driver {
   }
 
   async read(): Promise<RunSnapshot> {
-    const run = await readRun(this.redis, this.keys, this.runId)
+    const run = await new RunReader(this.redis, this.keys).read(this.runId)
     if (!run) throw new Error(`no run ${this.runId}`)
     return run
   }

@@ -13,6 +13,8 @@ export function snapshot(
   return {
     id: '0-run',
     flow: graph.graph.flow,
+    tags: [],
+    input: {},
     state: 'running',
     openedAt: OPENED_AT,
     endedAt: null,

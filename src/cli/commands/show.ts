@@ -1,10 +1,11 @@
 import { Command } from 'commander'
 import { readGlobalOptions } from '../global-options.ts'
 import { follow } from '../view/follow.ts'
-import { openingHint } from '../view/opening-hint.ts'
+import { queuedText } from '../view/opening-hint.ts'
 import { reportRun } from '../view/run-report.ts'
 import { thisTerminal } from '../view/terminal.ts'
 import { withProducer } from '../with-producer.ts'
+import { withRuns } from '../with-runs.ts'
 
 interface ShowArguments {
   readonly watch?: true
@@ -21,19 +22,22 @@ export function showCommand(): Command {
     .option('--json', 'print what is stored, as JSON')
     .option('--queue <name>', 'where its job waits until a worker takes it (default: default)')
     .action(async (runId: string, options: ShowArguments, command: Command) => {
-      await withProducer(readGlobalOptions(command), async (producer) => {
-        const run = producer.run(runId, options.queue)
-        const terminal = thisTerminal()
-        if (options.watch) await follow(run, terminal, options.queue)
-        const snapshot = await run.read()
-        if (options.json) {
-          const { graph: _graph, ...stored } = snapshot ?? { id: runId, state: await run.state() }
-          console.log(JSON.stringify(stored, null, 2))
-        } else if (snapshot) {
-          console.log(reportRun(snapshot, Date.now(), terminal))
-        } else {
-          console.log(await openingHint(run, options.queue))
-        }
-      })
+      const globals = readGlobalOptions(command)
+      const { queue } = options
+      const terminal = thisTerminal()
+      if (options.watch) {
+        await withProducer(globals, (producer) =>
+          follow(producer.run(runId, queue), terminal, queue),
+        )
+      }
+      const run = await withRuns(globals, (runs) => runs.get(runId, { queue }))
+      if (options.json) {
+        const { graph: _graph, ...stored } = run
+        console.log(JSON.stringify(stored, null, 2))
+      } else if (run.openedAt === null) {
+        console.log(queuedText(run))
+      } else {
+        console.log(reportRun(run, Date.now(), terminal))
+      }
     })
 }

@@ -1,3 +1,4 @@
+import type { QueuedRun } from '../../producer/queued-run.ts'
 import type { RunHandle } from '../../producer/run-handle.ts'
 
 /**
@@ -8,14 +9,22 @@ import type { RunHandle } from '../../producer/run-handle.ts'
 export async function openingHint(run: RunHandle, queue = 'default'): Promise<string | null> {
   if (await run.read()) return null
   const state = await run.state()
+  const isQueued = state === 'scheduled' || state === 'waiting' || state === 'queued'
+  return isQueued ? queuedText({ id: run.id, state, queue }) : null
+}
+
+/** Why a run has not begun. */
+export function queuedText({
+  id,
+  state,
+  queue,
+}: Pick<QueuedRun, 'id' | 'state' | 'queue'>): string {
   switch (state) {
     case 'scheduled':
-      return `run ${run.id} is scheduled: its delay is not over`
+      return `run ${id} is scheduled: its delay is not over`
     case 'waiting':
-      return `run ${run.id} waits: no worker that serves the queue ${queue} knows its flow yet`
+      return `run ${id} waits: no worker that serves the queue ${queue} knows its flow yet`
     case 'queued':
-      return `run ${run.id} is queued: no worker has taken it yet (queue ${queue})`
-    default:
-      return null
+      return `run ${id} is queued: no worker has taken it yet (queue ${queue})`
   }
 }

@@ -1,0 +1,65 @@
+import type { Job } from 'bullmq'
+import { RepriseError } from '../core/errors.ts'
+import type { Json } from '../core/json.ts'
+import { SINGLE_TASK_PREFIX } from '../flow/single.ts'
+import { readEnvelope } from './envelope.ts'
+
+/** A run that no worker has opened: all that there is of it is its job. Tell it from others by `openedAt`. */
+export interface QueuedRun {
+  readonly id: string
+  /** The flow's name; `task:<name>` for a task on its own. */
+  readonly flow: string
+  readonly tags: readonly string[]
+  /** What was enqueued, JSON; undefined if the job's data is no envelope. */
+  readonly input: Json | undefined
+  /** `scheduled`: its delay is not over. `waiting`: no worker knows its name yet. `queued`: no worker has taken it. */
+  readonly state: 'scheduled' | 'queued' | 'waiting'
+  readonly queue: string
+  /** When it was enqueued, epoch ms by the clock of whoever did. */
+  readonly enqueuedAt: number
+  /** When its delay is over, epoch ms: of a `scheduled` run. */
+  readonly dueAt: number | null
+  readonly openedAt: null
+  readonly endedAt: null
+  readonly refusal: null
+  readonly nodes: readonly never[]
+  readonly graph: null
+}
+
+/**
+ * A run as its job has it.
+ *
+ * @throws RepriseError `unknown_run` when the job has failed: then there is no run, and won't be
+ */
+export function queuedRun(id: string, job: Job, jobState: string): QueuedRun {
+  if (jobState === 'failed') {
+    throw new RepriseError(
+      'unknown_run',
+      `there is no run ${id}; its job failed: ${job.failedReason}`,
+    )
+  }
+  const state = queuedState(jobState, job.attemptsStarted)
+  const read = readEnvelope(job.data)
+  const envelope = 'envelope' in read ? read.envelope : null
+  return {
+    id,
+    flow:
+      envelope?.kind === 'task' ? SINGLE_TASK_PREFIX + envelope.task : (envelope?.flow ?? job.name),
+    tags: envelope?.options?.tags ?? [],
+    input: envelope?.input,
+    state,
+    queue: job.queueName,
+    enqueuedAt: job.timestamp,
+    dueAt: state === 'scheduled' ? job.timestamp + job.delay : null,
+    openedAt: null,
+    endedAt: null,
+    refusal: null,
+    nodes: [],
+    graph: null,
+  }
+}
+
+function queuedState(jobState: string, deliveries: number): QueuedRun['state'] {
+  if (jobState !== 'delayed') return 'queued'
+  return deliveries > 0 ? 'waiting' : 'scheduled'
+}
