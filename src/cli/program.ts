@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
+import { graphCommand } from './commands/graph.ts'
 import { showCommand } from './commands/show.ts'
 import { upCommand } from './commands/up.ts'
 import { workerCommand } from './commands/worker.ts'
@@ -22,6 +23,7 @@ export function createProgram(): Command {
   program.addCommand(workerCommand())
   program.addCommand(enqueueCommand())
   program.addCommand(showCommand())
+  program.addCommand(graphCommand())
   program.addCommand(doctorCommand())
   return program
 }

@@ -53,6 +53,27 @@ describe('errors of the command line', () => {
       ['enqueue', '--task', '--module', modulePath('flows.ts'), 'thrice', '{}'],
       [/exports no task thrice; it exports the tasks: double/],
     ],
+    ['a graph of nothing', ['graph', 'twice'], [/expected --modules <files>, .*, or --run <id>/]],
+    [
+      'a graph of a flow that the modules do not export',
+      ['graph', 'thrice', '--modules', modulePath('flows.ts')],
+      [/export no flow thrice; they export the flows: broken, twice/],
+    ],
+    [
+      'a graph of several flows',
+      ['graph', '--modules', modulePath('flows.ts')],
+      [/expected the name of a flow; the modules export the flows: broken, twice/],
+    ],
+    [
+      'a graph of a flow and a run',
+      ['graph', 'twice', '--run', '0-01JD2Y4S5T6V7W8X9YZABCDEFG'],
+      [/expected either a flow or --run <id>/],
+    ],
+    [
+      'a format that is none',
+      ['graph', 'twice', '--format', 'png'],
+      [/Allowed choices are terminal, mermaid, svg/],
+    ],
     [
       'JSON that is none',
       ['enqueue', 'twice', '{"n": x}'],

@@ -20,9 +20,9 @@ const SYMBOLS: Readonly<Record<NodeState, { readonly symbol: string; readonly co
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const
 
-/** The symbol of a node's state; that of a running one turns with `frame`. */
-export function stateSymbol(state: NodeState, frame: number): string {
-  return state === 'running'
+/** The symbol of a node's state; that of a running one turns with `frame`, if there is one. */
+export function stateSymbol(state: NodeState, frame: number | null = null): string {
+  return state === 'running' && frame !== null
     ? (SPINNER[frame % SPINNER.length] ?? SPINNER[0])
     : SYMBOLS[state].symbol
 }
