@@ -18,6 +18,7 @@ import {
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
+import { childField, formatChild, readChild, type StoredChild } from './run-children.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
 import { readGraph } from './stored-graphs.ts'
 
@@ -234,6 +235,20 @@ export class Coordinator {
   /** Gives a ticket to a node that no row holds, if the node still is what it was (lua/rescue.lua). */
   async adopt(runId: string, index: number, node: string): Promise<RunMoveAnswer> {
     return readRunMoveAnswer(await this.#batch.run('adopt', [runId, index, node]))
+  }
+
+  /**
+   * Remembers a child run that a node's handler started (lua/record-child.lua). `key`: of the call. Nothing is recorded
+   * in a run that is gone.
+   */
+  async recordChild(runId: string, index: number, key: string, child: StoredChild): Promise<void> {
+    await this.#batch.run('recordChild', [runId, index, key, formatChild(child)])
+  }
+
+  /** The child run that a call of a node's handler started before, or null. */
+  async readChild(runId: string, index: number, key: string): Promise<StoredChild | null> {
+    const text = await this.#redis.hget(this.keys.run(runId), childField(index, key))
+    return text === null ? null : readChild(text)
   }
 
   /** What a node's input is made of, for a worker that lacks some of it (lua/read-values.lua). */

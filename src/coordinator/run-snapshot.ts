@@ -1,9 +1,11 @@
 import { RepriseError } from '../core/errors.ts'
 import type { StopReason, StoredError } from '../core/failure.ts'
 import { fromJsonText, type Json } from '../core/json.ts'
+import type { ChildRun, ParentNode } from '../core/lineage.ts'
 import { isFinalNodeState, type NodeState, type RunState } from '../core/states.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import type { GraphNode } from '../flow/graph.ts'
+import { readChildren } from './run-children.ts'
 import { type LoggedAttempt, type NodeRecord, readLog, readNode } from './run-record.ts'
 
 /** A node of a run, as it was when the run was read. */
@@ -36,6 +38,12 @@ export interface NodeSnapshot {
 export interface RunSnapshot {
   readonly id: string
   readonly flow: string
+  /** The first run of its lineage: itself, unless a node of another run started it. */
+  readonly rootId: string
+  /** The node that started it; null for a run that was enqueued from outside. */
+  readonly parent: Pick<ParentNode, 'runId' | 'node'> | null
+  /** The runs that its nodes started, in the order of the nodes. */
+  readonly children: readonly ChildRun[]
   /** The labels that it was enqueued with. */
   readonly tags: readonly string[]
   /** What the flow's schema made of the input, JSON; undefined if it was refused before it had one. */
@@ -66,10 +74,14 @@ export function snapshotRun(
         snapshotNode(graph, node, fields[`n${index}`], log[index] ?? '', openedAt),
       )
     : []
+  const { tags = [], parent } = readOptions(fields.o)
   return {
     id,
     flow: fields.q ?? '',
-    tags: readOptions(fields.o).tags ?? [],
+    rootId: parent?.rootId ?? id,
+    parent: parent ? { runId: parent.runId, node: parent.node } : null,
+    children: graph ? readChildren(fields, graph.graph) : [],
+    tags,
     input: fields.i === undefined ? undefined : fromJsonText(fields.i, "the run's input"),
     state: runState(letter, fields.pz !== undefined, nodes),
     openedAt,
@@ -83,6 +95,7 @@ export function snapshotRun(
 /** What a reader needs of the options that a run was enqueued with. */
 interface StoredOptions {
   readonly tags?: readonly string[]
+  readonly parent?: ParentNode
 }
 
 // Trust border: the envelope was checked before `open` stored its options.

@@ -22,6 +22,7 @@ export const FRAGMENTS = [
   'cancel',
   'pause',
   'rescue',
+  'record-child',
   'moves',
 ] as const
 

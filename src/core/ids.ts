@@ -21,9 +21,21 @@ export function foreignRunId(
   jobId: string,
   timestamp: number,
 ): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([queue, jobId, timestamp]))
-    .digest('hex')
+  return hashedRunId(shard, [queue, jobId, timestamp])
+}
+
+/**
+ * The id of a run that a handler starts: always the same for the same call of the same node, so that the node's next
+ * attempt starts no other. It is in its parent's shard, and made of the parent's id and not of the root's: two runs of
+ * one lineage may have nodes of one key.
+ */
+export function childRunId(parentId: string, node: string, callKey: string): string {
+  const shard = Number(parentId.slice(0, parentId.indexOf('-')))
+  return hashedRunId(shard, ['child', parentId, node, callKey])
+}
+
+function hashedRunId(shard: number, parts: readonly (string | number)[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
   return `${shard}-x${hash.slice(0, 25)}`
 }
 

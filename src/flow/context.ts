@@ -1,5 +1,6 @@
 import type { Failure } from '../core/failure.ts'
 import type { Logger } from '../core/logger.ts'
+import type { EnqueueChild } from './enqueue-child.ts'
 
 /** What a handler learns about the attempt that it is: its second argument. */
 export interface TaskContext {
@@ -28,6 +29,16 @@ export interface TaskContext {
    * recognise a repeated request. New when a node that had succeeded is executed again on purpose.
    */
   readonly idempotencyKey: string
+  /**
+   * Starts a run of a flow, of a single task, or of either by name, as a child of this one, and does not wait for it.
+   * All attempts of this node start one child for each call: calls are told apart by `options.key`, by default by the
+   * name of the target and the number of the call. What the first of these calls said (input, options) counts.
+   *
+   * @throws RepriseError `invalid_input`, `options` (also for a key that this attempt has used before)
+   * @throws SerializationError, DefinitionError as `producer.enqueue` does
+   * @throws the reason of `signal` once that is aborted
+   */
+  readonly enqueue: EnqueueChild
   /** Grows with every attempt granted in the run's lineage: a store can refuse writes that carry a smaller one. */
   readonly fencingToken: number
 }

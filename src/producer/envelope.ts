@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { isRunId } from '../core/ids.ts'
 import type { Json } from '../core/json.ts'
+import { isNodeKey } from '../flow/names.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
 
 /** The version of the wire format (section 7 of the design). */
@@ -15,7 +17,16 @@ const retrySchema = z.custom<RetryOption>().superRefine((value, ctx) => {
 
 const nodeOptionsSchema = z.strictObject({ retry: retrySchema.optional() })
 
+const runIdSchema = z.string().refine(isRunId, 'expected the id of a run')
+
+const parentSchema = z.strictObject({
+  runId: runIdSchema,
+  node: z.string().refine(isNodeKey, 'expected the key of a node'),
+  rootId: runIdSchema,
+})
+
 const runOptionsSchema = z.strictObject({
+  parent: parentSchema.optional(),
   tags: z.array(z.string().min(1).max(200)).max(50).optional(),
   retry: retrySchema.optional(),
   retries: z.literal('off').optional(),

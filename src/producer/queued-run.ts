@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq'
 import { RepriseError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
+import type { ParentNode } from '../core/lineage.ts'
 import { SINGLE_TASK_PREFIX } from '../flow/single.ts'
 import { readEnvelope } from './envelope.ts'
 
@@ -9,6 +10,11 @@ export interface QueuedRun {
   readonly id: string
   /** The flow's name; `task:<name>` for a task on its own. */
   readonly flow: string
+  /** The first run of its lineage: itself, unless a node of another run started it. */
+  readonly rootId: string
+  /** The node that started it; null for a run that was enqueued from outside. */
+  readonly parent: Pick<ParentNode, 'runId' | 'node'> | null
+  readonly children: readonly never[]
   readonly tags: readonly string[]
   /** What was enqueued, JSON; undefined if the job's data is no envelope. */
   readonly input: Json | undefined
@@ -41,10 +47,14 @@ export function queuedRun(id: string, job: Job, jobState: string): QueuedRun {
   const state = queuedState(jobState, job.attemptsStarted)
   const read = readEnvelope(job.data)
   const envelope = 'envelope' in read ? read.envelope : null
+  const parent = envelope?.options?.parent
   return {
     id,
     flow:
       envelope?.kind === 'task' ? SINGLE_TASK_PREFIX + envelope.task : (envelope?.flow ?? job.name),
+    rootId: parent?.rootId ?? id,
+    parent: parent ? { runId: parent.runId, node: parent.node } : null,
+    children: [],
     tags: envelope?.options?.tags ?? [],
     input: envelope?.input,
     state,

@@ -3,9 +3,13 @@ import type { Failure } from '../core/failure.ts'
 import { shortHash } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { RunInfo, TaskContext } from '../flow/context.ts'
+import type { EnqueueChild } from '../flow/enqueue-child.ts'
+import type { ChildOptions } from '../flow/enqueue-options.ts'
 import type { TaskNode } from '../flow/graph.ts'
+import type { Target } from '../flow/target.ts'
 import type { Policy } from '../strategies/policy.ts'
 import { isLastAttempt, maxRetriesOf } from '../strategies/policy-limits.ts'
+import type { Children } from './children.ts'
 
 /** What a context is made of. */
 export interface ContextParts {
@@ -18,6 +22,7 @@ export interface ContextParts {
   readonly logger: Logger
   /** The node's raw input, JSON. */
   readonly inputText: string
+  readonly newChildren: () => Children
 }
 
 /** The second argument of a handler. What costs something is made when it is asked for. */
@@ -31,9 +36,15 @@ export class AttemptContext implements TaskContext {
   readonly isLastAttempt: boolean
   readonly previousFailures: readonly Failure[]
   readonly fencingToken: number
+  readonly enqueue: EnqueueChild = (target: Target, input: unknown, options: ChildOptions = {}) => {
+    this.#children ??= this.#newChildren()
+    return this.#children.enqueue(target, input, options)
+  }
   readonly #abort: ContextParts['abort']
   readonly #logger: Logger
   readonly #inputText: string
+  readonly #newChildren: () => Children
+  #children: Children | undefined
   #log: Logger | undefined
 
   constructor({
@@ -45,6 +56,7 @@ export class AttemptContext implements TaskContext {
     abort,
     logger,
     inputText,
+    newChildren,
   }: ContextParts) {
     this.run = run
     this.node = node.key
@@ -58,6 +70,7 @@ export class AttemptContext implements TaskContext {
     this.#abort = abort
     this.#logger = logger
     this.#inputText = inputText
+    this.#newChildren = newChildren
   }
 
   get signal(): AbortSignal {
@@ -74,7 +87,8 @@ export class AttemptContext implements TaskContext {
     return this.#log
   }
 
+  // Not of the root: sibling runs may have one input, and each is meant.
   get idempotencyKey(): string {
-    return shortHash(JSON.stringify([this.run.rootId, this.node, this.#inputText]))
+    return shortHash(JSON.stringify([this.run.id, this.node, this.#inputText]))
   }
 }

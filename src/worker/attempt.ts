@@ -4,12 +4,14 @@ import type { Coordinator } from '../coordinator/coordinator.ts'
 import { failureOfEntry, type LoggedAttempt } from '../coordinator/run-record.ts'
 import { SerializationError } from '../core/errors.ts'
 import { type FailureKind, storeError } from '../core/failure.ts'
+import type { Hooks } from '../core/hooks.ts'
 import { type Json, toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import type { FlowNode } from '../flow/flow-definition.ts'
 import type { TaskNode } from '../flow/graph.ts'
 import type { RunOptions } from '../producer/envelope.ts'
+import type { Queues } from '../producer/queues.ts'
 import { decideRetry } from '../strategies/decide.ts'
 import { drawFor } from '../strategies/draw.ts'
 import type { Policy } from '../strategies/policy.ts'
@@ -24,6 +26,7 @@ import {
   noHandler,
   stopped,
 } from './attempt-end.ts'
+import { Children } from './children.ts'
 import type { Handlers } from './handlers.ts'
 import type { WorkerSettings } from './options.ts'
 import { placeOf } from './tickets.ts'
@@ -35,6 +38,8 @@ export interface AttemptSurroundings {
   readonly settings: WorkerSettings
   readonly logger: Logger
   readonly coordinator: Coordinator
+  readonly queues: Queues
+  readonly hooks: Hooks
 }
 
 /** One granted attempt. */
@@ -84,9 +89,9 @@ async function callHandler(
   parsedInput: unknown,
 ): Promise<string> {
   const { task } = flowNode
-  const { runId, graph, node, grant, abort } = attempt
+  const { graph, node, grant, abort } = attempt
   const context = new AttemptContext({
-    run: { id: runId, rootId: runId, parentId: null, retryNumber: 0, flow: graph.graph.flow },
+    run: { ...lineageOf(attempt), retryNumber: 0, flow: graph.graph.flow },
     node,
     grant,
     policy,
@@ -94,6 +99,8 @@ async function callHandler(
     abort,
     logger: around.logger,
     inputText: JSON.stringify(input),
+    newChildren: () =>
+      new Children(around, { ...lineageOf(attempt), node, grant, signal: abort.signal }),
   })
   const limitMs = flowNode.timeoutMs ?? task.timeoutMs ?? around.settings.defaultTimeoutMs
   if (limitMs !== null) abort.startTimeout(limitMs)
@@ -151,7 +158,7 @@ async function failed(
       node: node.key,
       task: node.task,
       flow: graph.graph.flow,
-      run: { id: runId, rootId: runId },
+      run: { id: runId, rootId: lineageOf(attempt).rootId },
       input,
       priority,
       queue,
@@ -168,6 +175,14 @@ async function failed(
     random: () => drawFor(runId, node.key, grant.retriesUsed + 1),
   })
   return decided(kind, error, decision)
+}
+
+function lineageOf({ runId, options: { parent } }: Attempt): {
+  readonly id: string
+  readonly rootId: string
+  readonly parentId: string | null
+} {
+  return { id: runId, rootId: parent?.rootId ?? runId, parentId: parent?.runId ?? null }
 }
 
 async function readHistory(

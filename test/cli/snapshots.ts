@@ -6,6 +6,9 @@ export function run(nodes: readonly NodeSnapshot[], parts: Partial<RunSnapshot> 
   return {
     id: '0-01JD2Y4S5T6V7W8X9YZABCDEFG',
     flow: 'example',
+    rootId: '0-run',
+    parent: null,
+    children: [],
     tags: [],
     input: {},
     state: 'running',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  childRunId,
   foreignRunId,
   isRunId,
   newRunId,
@@ -30,6 +31,22 @@ describe('foreignRunId', () => {
     ['job', foreignRunId(0, 'default', '43', 5)],
     ['time', foreignRunId(0, 'default', '42', 6)],
   ])('depends on the %s', (_name, id) => expect(id).not.toBe(foreignRunId(0, 'default', '42', 5)))
+})
+
+describe('childRunId', () => {
+  const id = childRunId('3-01JABCDEFGHJKMNPQRSTVWXYZ0', 'eu/ping', 'mail#1')
+
+  test('is the same for the same call, in the shard of the parent', () => {
+    expect(childRunId('3-01JABCDEFGHJKMNPQRSTVWXYZ0', 'eu/ping', 'mail#1')).toBe(id)
+    expect(id.startsWith('3-') && isRunId(id)).toBe(true)
+    expect(isRunId(childRunId(id, 'ping', 'mail#1'))).toBe(true)
+  })
+
+  test.each([
+    ['parent', childRunId('3-01JABCDEFGHJKMNPQRSTVWXYZ1', 'eu/ping', 'mail#1')],
+    ['node', childRunId('3-01JABCDEFGHJKMNPQRSTVWXYZ0', 'ping', 'mail#1')],
+    ['call', childRunId('3-01JABCDEFGHJKMNPQRSTVWXYZ0', 'eu/ping', 'mail#2')],
+  ])('depends on the %s', (_name, other) => expect(other).not.toBe(id))
 })
 
 describe('isRunId', () => {

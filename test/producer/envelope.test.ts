@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { newRunId } from '../../src/core/ids.ts'
 import { readEnvelope, readRunOptions, readTicketData } from '../../src/producer/envelope.ts'
 
 const FLOW = { v: 1, kind: 'flow', flow: 'report', input: { topic: 'x' } }
@@ -66,6 +67,21 @@ describe('readEnvelope', () => {
       'an unknown option of a node',
       { ...FLOW, options: { nodes: { ping: { queue: 'q' } } } },
       /Unrecognized key: "queue"[\s\S]*at options\.nodes\.ping/,
+    ],
+    [
+      'a parent that is no run',
+      { ...FLOW, options: { parent: { runId: 'mine', node: 'a', rootId: '0-x' } } },
+      /expected the id of a run\n.*at options\.parent\.runId/,
+    ],
+    [
+      'a parent without a root',
+      { ...FLOW, options: { parent: { runId: newRunId(0), node: 'a' } } },
+      /at options\.parent\.rootId/,
+    ],
+    [
+      'a parent whose node is none',
+      { ...FLOW, options: { parent: { runId: newRunId(0), node: 'a b', rootId: newRunId(0) } } },
+      /expected the key of a node\n.*at options\.parent\.node/,
     ],
   ])('says what is wrong with %s', (_name, data, problem) => {
     const read = readEnvelope(data)

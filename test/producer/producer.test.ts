@@ -3,8 +3,14 @@ import { Queue } from 'bullmq'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { isRunId } from '../../src/core/ids.ts'
-import { flow, Producer, policy, type RunHandle, task } from '../../src/index.ts'
-import type { EnqueueOptions } from '../../src/producer/producer.ts'
+import {
+  type EnqueueOptions,
+  flow,
+  Producer,
+  policy,
+  type RunHandle,
+  task,
+} from '../../src/index.ts'
 import { describeWithRedis, redisUrl, testNamespace } from '../setup/namespace.ts'
 
 const ping = task({ name: 'ping', input: z.object({ url: z.url() }) }, ({ url }) => url)

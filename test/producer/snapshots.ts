@@ -13,6 +13,9 @@ export function snapshot(
   return {
     id: '0-run',
     flow: graph.graph.flow,
+    rootId: '0-run',
+    parent: null,
+    children: [],
     tags: [],
     input: {},
     state: 'running',

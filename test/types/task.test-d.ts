@@ -111,5 +111,18 @@ export async function enqueues() {
   await enqueue(fetchPage, { url: fetchPage({ url: 'x' }).text })
 }
 
+// What a handler may start.
+export const starter = task({ name: 'starter', input: z.object({}) }, async (_input, ctx) => {
+  const child = await ctx.enqueue(fetchPage, { url: 'x' }, { key: 'page', delay: '1s' })
+  assertType<Equal<typeof child.id, string>>()
+  await ctx.enqueue({ flow: 'elsewhere' }, { any: 'input' })
+  // @ts-expect-error a wrong input
+  await ctx.enqueue(fetchPage, { url: 1 })
+  // @ts-expect-error a missing input
+  await ctx.enqueue(fetchPage)
+  // @ts-expect-error an option that doesn't exist
+  await ctx.enqueue(fetchPage, { url: 'x' }, { parent: 'x' })
+})
+
 // Arguments of any are unknown: they take everything and give nothing.
 assertType<Equal<Arg<Any>, unknown>>()

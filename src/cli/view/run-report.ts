@@ -17,14 +17,24 @@ export function reportRun(run: RunSnapshot, now: number, { colors }: Terminal): 
   return [
     headLine(run, now, colors),
     `opened ${new Date(run.openedAt).toISOString()}`,
+    ...parentLines(run),
     ...(refusal ? [`refused (${refusal.reason}): ${refusal.error.message}`] : []),
     '',
     ...nodes.flatMap((node) => [
       nodeLine(node, width, { now, frame: 0 }, colors),
       ...dueLine(node),
       ...node.log.flatMap((entry) => attemptLines(entry, run.openedAt)),
+      ...run.children
+        .filter((child) => child.node === node.key)
+        .map((child) => `      started run ${child.runId}  ${child.flow}  (${child.key})`),
     ]),
   ].join('\n')
+}
+
+function parentLines({ parent, rootId }: RunSnapshot): string[] {
+  if (parent === null) return []
+  const root = rootId === parent.runId ? '' : `, whose root is ${rootId}`
+  return [`started by ${parent.node} of run ${parent.runId}${root}`]
 }
 
 function dueLine({ dueAt }: NodeSnapshot): string[] {

@@ -2,7 +2,8 @@
 -- ARGV: what prelude.lua names, then per move: name, number of arguments, arguments.
 -- A move that raises an error does not touch the others: its answer is {'error', message}.
 local MOVES = {open = open, claim = claim, settle = settle, refuse = refuse, readValues = readValues,
-  cancel = cancel, pause = pause, resume = resume, rescue = rescue, adopt = adopt}
+  cancel = cancel, pause = pause, resume = resume, rescue = rescue, adopt = adopt,
+  recordChild = recordChild}
 local answers, position, last = {}, 5, #ARGV
 while position <= last do
   local count = tonumber(ARGV[position + 1])

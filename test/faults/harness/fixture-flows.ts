@@ -38,6 +38,12 @@ export function fixtureFlows(effects: EffectsFile, hold: Hold = () => {}): Fixtu
     ({ after }, ctx) => work(after, ctx, 0),
   )
 
+  const starting = task({ name: 'starting', input: stepInput }, async ({ after }, ctx) => {
+    await ctx.enqueue({ flow: 'one' }, { start: 'first' })
+    await ctx.enqueue({ flow: 'one' }, { start: 'second' })
+    return await work(after, ctx, 0)
+  })
+
   // Every hop leads to another queue, so that the nodes come by jobs of their own.
   const crossing = ladder('crossing', 'side', 'far')
   const inline = ladder('inline', 'default', 'default')
@@ -68,6 +74,7 @@ export function fixtureFlows(effects: EffectsFile, hold: Hold = () => {}): Fixtu
     between('with-flaky', flaky),
     between('with-doomed', doomed),
     between('with-fragile', fragile),
+    between('with-children', starting),
     flow({ name: 'one', input: run }, (input) => step.with({ key: 'a' })({ after: [input.start] })),
   ]
 }

@@ -3,6 +3,7 @@
 --   e ended, ms since `at`   k counters: <nodes not final yet>.<nodes failed and not forgiven>.<last ticket number>.<grants
 --   so far: the fencing token>   i input, JSON   o options, JSON   x why it was refused at open, JSON
 --   j queue|job id of ticket 0 where that id is not the run's   w<index> packed counts of final upstreams of a node
+--   y<index>.<key> a child run that a node started (run id|flow)
 --   m<index> maxCrashes from an enqueue-time policy   p place of the flow job   pz paused   pk parked nodes
 local function announce(run, what) call('PUBLISH', PREFIX .. '/run:' .. run, what) end
 

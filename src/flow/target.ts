@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { RepriseError } from '../core/errors.ts'
-import type { AnyFlow } from '../flow/flow.ts'
-import type { AnyTask } from '../flow/task.ts'
+import type { AnyFlow } from './flow.ts'
+import type { AnyTask } from './task.ts'
 
 /** A flow or task by name, for services that hold no flow code. */
 export type NamedTarget = { readonly flow: string } | { readonly task: string }

@@ -1,0 +1,23 @@
+import picocolors from 'picocolors'
+import { describe, expect, test } from 'vitest'
+import { reportRun } from '../../../src/cli/view/run-report.ts'
+import { node, run } from '../snapshots.ts'
+
+const terminal = { isLive: false, columns: 100, rows: 24, colors: picocolors.createColors(false) }
+const PARENT = { runId: '0-parent', node: 'deliver' }
+
+describe('reportRun', () => {
+  test('names the runs that a node started', () => {
+    const child = { node: 'a', key: 'mail#1', runId: '0-child', flow: 'mail' }
+    const text = reportRun(run([node('a'), node('b')], { children: [child] }), 0, terminal)
+    expect(text).toMatch(/· {2}a .*\n {6}started run 0-child {2}mail {2}\(mail#1\)\n .* b/)
+  })
+
+  test.each([
+    ['nothing', null, '0-run', /^opened 1970.*\n\n/m],
+    ['the parent', PARENT, '0-parent', /^started by deliver of run 0-parent$/m],
+    ['the root', PARENT, '0-top', /^started by deliver of run 0-parent, whose root is 0-top$/m],
+  ])('says who started it: %s', (_name, parent, rootId, expected) => {
+    expect(reportRun(run([node('a')], { parent, rootId }), 0, terminal)).toMatch(expected)
+  })
+})
