@@ -181,7 +181,7 @@ export type RunMoveAnswer =
     }
   | { readonly status: 'refused'; readonly reason: 'no_run' | 'final' | 'changed' }
 
-/** Reads the answer to `cancel`, `pause`, `resume`, `rescue` and `adopt`. */
+/** Reads the answer to `cancel`, `pause`, `resume`, `rescue`, `adopt` and `recordChild`. */
 export function readRunMoveAnswer(raw: RawAnswer): RunMoveAnswer {
   switch (text(raw, 0)) {
     case 'ok':

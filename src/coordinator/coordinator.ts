@@ -237,12 +237,15 @@ export class Coordinator {
     return readRunMoveAnswer(await this.#batch.run('adopt', [runId, index, node]))
   }
 
-  /**
-   * Remembers a child run that a node's handler started (lua/record-child.lua). `key`: of the call. Nothing is recorded
-   * in a run that is gone.
-   */
-  async recordChild(runId: string, index: number, key: string, child: StoredChild): Promise<void> {
-    await this.#batch.run('recordChild', [runId, index, key, formatChild(child)])
+  /** Remembers a child run that a call of a node's handler started (lua/record-child.lua). */
+  async recordChild(
+    runId: string,
+    index: number,
+    key: string,
+    child: StoredChild,
+  ): Promise<RunMoveAnswer> {
+    const args = [runId, index, key, formatChild(child)]
+    return readRunMoveAnswer(await this.#batch.run('recordChild', args))
   }
 
   /** The child run that a call of a node's handler started before, or null. */
