@@ -156,7 +156,7 @@ describeWithRedis('a fast trigger', () => {
       await scene.startWorker({ flows: [race] })
       const run = await scene.producer.enqueue(race, {})
       const early = await runWith(run, 'alarm', 'succeeded')
-      expect(nodeOf(early, 'slow').state).toBe('running')
+      expect(['ready', 'running']).toContain(nodeOf(early, 'slow').state)
       expect(nodeOf(early, 'both').state).toBe('pending')
       gate.open()
       const ended = await runEnd(run)
