@@ -19,8 +19,11 @@ export function fail(error: Error | string): FailedResult {
 
 /** The error of a failed result, of any copy of this package; undefined for any other result. */
 export function errorOfResult(result: unknown): unknown {
-  if (typeof result !== 'object' || result === null || !Object.hasOwn(result, FAILED)) {
+  if (typeof result !== 'object' || result === null) return undefined
+  try {
+    return Reflect.get(result, FAILED)
+  } catch {
+    // What can't be read can't be stored either, and that is reported.
     return undefined
   }
-  return Reflect.get(result, FAILED)
 }

@@ -1,3 +1,5 @@
+import { isBranded } from '../strategies/signals.ts'
+
 const SKIP = Symbol.for('reprise.skip')
 
 /**
@@ -18,5 +20,5 @@ export class Skip extends Error {
 
 /** True for a `Skip`, of any copy of this package. */
 export function isSkip(thrown: unknown): boolean {
-  return thrown instanceof Error && Reflect.get(thrown, SKIP) === true
+  return isBranded(thrown, SKIP)
 }
