@@ -111,7 +111,7 @@ function attemptsOf(node: NodeSnapshot): Attempt[] {
 function failuresOf({ log }: NodeSnapshot): NodeSummary['failures'] {
   const counts: { [kind in FailureKind]?: number } = {}
   for (const { kind } of log) {
-    if (kind !== 'retried') counts[kind] = (counts[kind] ?? 0) + 1
+    if (kind !== 'retried' && kind !== 'skipped') counts[kind] = (counts[kind] ?? 0) + 1
   }
   return counts
 }

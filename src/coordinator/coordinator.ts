@@ -20,6 +20,7 @@ import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
 import { childField, formatChild, readChild, type StoredChild } from './run-children.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
+import type { Script } from './scripts.ts'
 import { readGraph } from './stored-graphs.ts'
 
 /** One activation of a ticket's job by one worker. */
@@ -77,6 +78,8 @@ export type Outcome =
       readonly place: Place | null
     }
   | { readonly kind: 'interrupted'; readonly log: string }
+  | { readonly kind: 'skipped'; readonly log: string }
+  | { readonly kind: 'condition_false' }
   | { readonly kind: 'no_handler'; readonly log: string; readonly limitMs: number }
 
 /** A root of a graph, for `open`. */
@@ -128,16 +131,21 @@ export class Coordinator {
   readonly #redis: RedisConnection
   readonly #batch: MoveBatch
 
-  constructor(redis: RedisConnection, keys: ShardKeys, settings: CoordinatorSettings) {
+  constructor(
+    redis: RedisConnection,
+    keys: ShardKeys,
+    settings: CoordinatorSettings,
+    script?: Script,
+  ) {
     this.keys = keys
     this.#redis = redis
     const { retention, maxCrashes } = settings
-    this.#batch = new MoveBatch(redis, keys.live, [
-      keys.prefix,
-      retention.succeededMs,
-      retention.failedMs,
-      maxCrashes,
-    ])
+    this.#batch = new MoveBatch(
+      redis,
+      keys.live,
+      [keys.prefix, retention.succeededMs, retention.failedMs, maxCrashes],
+      script,
+    )
   }
 
   /** Creates the run iff it is unknown and claims its first root, else claims ticket 0 (lua/open.lua). */
@@ -185,7 +193,6 @@ export class Coordinator {
     outcome: Outcome,
     goOn: GoOn = STOP,
   ): Promise<SettleAnswer> {
-    const payload = outcome.kind === 'succeeded' ? outcome.result : outcome.log
     const args = [
       delivery.runId,
       delivery.ticket,
@@ -195,7 +202,7 @@ export class Coordinator {
       openedAt,
       graph.hash,
       outcome.kind,
-      payload,
+      payloadOf(outcome),
       detailOf(outcome, graph.dependants[index] ?? ''),
       `${goOn.place}.${goOn.grain}.${goOn.slots}`,
     ]
@@ -311,10 +318,17 @@ export class Coordinator {
   }
 }
 
+function payloadOf(outcome: Outcome): string {
+  if (outcome.kind === 'succeeded') return outcome.result
+  return outcome.kind === 'condition_false' ? '' : outcome.log
+}
+
 function detailOf(outcome: Outcome, dependants: string): string {
   switch (outcome.kind) {
     case 'succeeded':
     case 'failed':
+    case 'skipped':
+    case 'condition_false':
       return dependants
     case 'retry':
       return `${outcome.delayMs}.${formatPlace(outcome.place)}`

@@ -6,7 +6,7 @@ import { fromJsonText, type Json } from '../core/json.ts'
 export interface LoggedAttempt {
   /** The attempt's number; 0 for an entry that is no attempt. */
   readonly attempt: number
-  readonly kind: FailureKind | 'retried'
+  readonly kind: FailureKind | 'skipped' | 'retried'
   /** Epoch ms. */
   readonly startedAt: number
   readonly endedAt: number
@@ -22,7 +22,7 @@ export interface NodeRecord {
   readonly retriesUsed: number
   readonly crashes: number
   readonly startedAt: number | null
-  /** Due time (T, W, H), end (S, F, K), or the index of the causing node (U). */
+  /** Due time (T, W, H), end (S, F, skipped), or the index of the causing node (U). */
   readonly x: number | null
 }
 
@@ -75,9 +75,14 @@ export function readLogLine(line: string, openedAt: number): LoggedAttempt {
   }
 }
 
-/** The failure that an entry records; null for a manual retry. */
+/** The failure that an entry records; null for a thrown `Skip` and a manual retry. */
 export function failureOfEntry({ kind, error }: LoggedAttempt): Failure | null {
-  return error && kind !== 'retried' ? { kind, error } : null
+  return error && kind !== 'retried' && kind !== 'skipped' ? { kind, error } : null
+}
+
+/** How `settle` is told of a thrown `Skip`: `skipped|details`. */
+export function formatSkip(error: StoredError): string {
+  return `skipped|${JSON.stringify({ error })}`
 }
 
 /** How `settle` is told of a failed attempt: `kind|details`. */
@@ -94,7 +99,7 @@ interface Details {
   readonly decision: RecordedDecision | null
 }
 
-// Trust border: only `formatFailure` and lua/lib/crash.lua write these texts.
+// Trust border: only `formatFailure`, `formatSkip` and lua/lib/crash.lua write these texts.
 function detailsOf(text: string): Details {
   const value: Json = fromJsonText(text === '' ? '{}' : text, 'a logged attempt')
   const details = value as Partial<Record<keyof Details, unknown>>

@@ -8,6 +8,12 @@ import type { GraphNode } from '../flow/graph.ts'
 import { readChildren } from './run-children.ts'
 import { type LoggedAttempt, type NodeRecord, readLog, readNode } from './run-record.ts'
 
+/**
+ * Why a node was skipped: an upstream was, what its trigger waits for can't happen any more, its `if` was not true, or
+ * its handler threw `Skip`.
+ */
+export type SkipReason = 'upstream_skipped' | 'not_needed' | 'condition' | 'thrown'
+
 /** A node of a run, as it was when the run was read. */
 export interface NodeSnapshot {
   readonly key: string
@@ -28,8 +34,12 @@ export interface NodeSnapshot {
   readonly endedAt: number | null
   /** When it may go on, epoch ms: of a node that is retrying or waiting. */
   readonly dueAt: number | null
-  /** The key of the node whose failure made this one `upstream_failed`. */
+  /** The key of the node whose failure stands for this one's, if it is `upstream_failed`: the first in order. */
   readonly causedBy: string | null
+  /** The keys of all failed nodes that made this one `upstream_failed`. */
+  readonly causes: readonly string[]
+  /** Why it is `skipped`; null otherwise. */
+  readonly skipReason: SkipReason | null
   /** Its ended attempts that did not succeed, oldest first. */
   readonly log: readonly LoggedAttempt[]
 }
@@ -70,8 +80,11 @@ export function snapshotRun(
   const letter = fields.s ?? ''
   const openedAt = Number(fields.at)
   const nodes = graph
-    ? graph.graph.nodes.map((node, index) =>
-        snapshotNode(graph, node, fields[`n${index}`], log[index] ?? '', openedAt),
+    ? withCauses(
+        graph.graph.nodes.map((node, index) =>
+          snapshotNode(graph, node, fields[`n${index}`], log[index] ?? '', openedAt),
+        ),
+        graph,
       )
     : []
   const { tags = [], parent } = readOptions(fields.o)
@@ -125,7 +138,8 @@ function snapshotNode(
     state,
     waitingFor: waitingFor(record),
     forgiven: record?.letter === 'f' || record?.letter === 'u',
-    attempts: record?.attempts ?? 0,
+    // The grant under which a condition was found not to be true was no attempt.
+    attempts: (record?.attempts ?? 0) - (record?.letter === 'I' ? 1 : 0),
     retriesUsed: record?.retriesUsed ?? 0,
     crashes: record?.crashes ?? 0,
     startedAt: record?.startedAt ?? null,
@@ -133,8 +147,34 @@ function snapshotNode(
     dueAt: state === 'retrying' || state === 'waiting' ? x : null,
     causedBy:
       state === 'upstream_failed' && x !== null ? (graph.graph.nodes[x]?.key ?? null) : null,
+    causes: [],
+    skipReason: SKIP_REASONS[record?.letter ?? ''] ?? null,
     log: readLog(log, openedAt),
   }
+}
+
+const SKIP_REASONS: Readonly<Record<string, SkipReason>> = {
+  K: 'upstream_skipped',
+  N: 'not_needed',
+  I: 'condition',
+  X: 'thrown',
+}
+
+/** Upstreams come before their dependants, so that theirs are known. */
+function withCauses(nodes: readonly NodeSnapshot[], { graph }: CompiledGraph): NodeSnapshot[] {
+  const found: NodeSnapshot[] = []
+  for (const [index, node] of nodes.entries()) {
+    if (node.state !== 'upstream_failed') {
+      found.push(node)
+      continue
+    }
+    const causes = (graph.nodes[index]?.upstreams ?? []).flatMap((upstream) => {
+      const { state, key, causes = [] } = found[upstream] ?? {}
+      return state === 'failed' && key ? [key] : causes
+    })
+    found.push({ ...node, causes: [...new Set(causes)] })
+  }
+  return found
 }
 
 function waitingFor(record: NodeRecord | null): NodeSnapshot['waitingFor'] {
@@ -156,6 +196,9 @@ const NODE_STATES: Readonly<Record<string, NodeState>> = {
   U: 'upstream_failed',
   u: 'upstream_failed',
   K: 'skipped',
+  N: 'skipped',
+  I: 'skipped',
+  X: 'skipped',
 }
 
 /** The state behind a stored letter (lua/lib/node.lua). */

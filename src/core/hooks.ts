@@ -28,7 +28,7 @@ export interface Hooks {
   }): void
   /** A handler is about to be called. */
   onAttemptStarted?(info: AttemptInfo): void
-  /** An attempt's end was recorded. `failure` and `decision` are null after a success. */
+  /** An attempt's end was recorded. `failure` and `decision` are null after a success and after a `Skip`. */
   onAttemptEnded?(
     info: AttemptInfo & {
       readonly durationMs: number

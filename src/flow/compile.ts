@@ -2,12 +2,7 @@ import { shortHash } from '../core/ids.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { Graph, GraphNode, Template } from './graph.ts'
 import { sourcesOf } from './templates.ts'
-
-/**
- * How a node reacts to its upstreams, as the scripts know it: `s` a task on `all_success`, `f` a task on `any_failed`,
- * `G` a gate, `J` a join, `D` a settled.
- */
-export type Rule = 's' | 'f' | 'G' | 'J' | 'D'
+import { ruleOfTrigger } from './trigger.ts'
 
 /** A graph in the form in which scripts and workers read it. */
 export interface CompiledGraph {
@@ -16,7 +11,10 @@ export interface CompiledGraph {
   readonly hash: string
   /** The graph as canonical JSON. */
   readonly json: string
-  /** Per node, those that wait for it, as `<index>.<upstreams>.<rule>.<delay in ms>.<place>` joined by commas. */
+  /**
+   * Per node, those that wait for it, as `<index>.<upstreams>.<rule>.<delay in ms>.<place>` joined by commas. The rules
+   * are the rows of the truth table (lua/lib/triggers.lua).
+   */
   readonly dependants: readonly string[]
   /** Per node, what its input is made of: `i` for the run's input, then indices, ascending, joined by commas. */
   readonly needs: readonly string[]
@@ -28,7 +26,7 @@ export interface CompiledGraph {
   readonly roots: readonly number[]
   /**
    * The stored graph as one flat list of fields and values: `json`, and per node k, unless they are empty, `d<k>`
-   * dependants, `u<k>` upstreams, `r<k>` the rule of a join, `n<k>` needs, `m<k>` maxCrashes.
+   * dependants, `u<k>` upstreams, `r<k>` the rule of a join, `n<k>` needs, `m<k>` maxCrashes; `succeedsWhen` node indices.
    */
   readonly fields: readonly string[]
   /** The index of the node with that key. */
@@ -52,7 +50,11 @@ export function compileGraph(graph: Graph): CompiledGraph {
     places,
     outputNeeds: templateNeeds(nodes, graph.output),
     roots: nodes.flatMap((node, index) => (node.upstreams.length === 0 ? [index] : [])),
-    fields: ['json', json, ...nodes.flatMap((node, k) => nodeFields(node, k, dependants, needs))],
+    fields: [
+      ...['json', json],
+      ...(graph.succeedsWhen ? ['succeedsWhen', graph.succeedsWhen.join(',')] : []),
+      ...nodes.flatMap((node, k) => nodeFields(node, k, dependants, needs)),
+    ],
     indexOf: (key) => indices.get(key),
   }
 }
@@ -94,26 +96,33 @@ function dependantsOf(nodes: readonly GraphNode[], places: readonly number[]): s
   return lists.map((entries) => entries.join(','))
 }
 
-function ruleOf(node: GraphNode): Rule {
+function ruleOf(node: GraphNode): string {
   switch (node.kind) {
     case 'task':
-      return node.trigger === 'all_success' ? 's' : 'f'
+      return ruleOfTrigger(node.trigger, node.skipOnUpstreamSkip, node.upstreams.length)
     case 'gate':
       return 'G'
     case 'join':
       return 'J'
+    case 'first':
+      return 'V'
     case 'settled':
       return 'D'
   }
 }
 
 function needsOf(nodes: readonly GraphNode[], node: GraphNode): string {
-  if (node.kind === 'task') return templateNeeds(nodes, node.input)
+  if (node.kind === 'task') return templateNeeds(nodes, node.input, node.if)
   return joinNeeds(false, withVirtualUpstreams(nodes, node.upstreams))
 }
 
-function templateNeeds(nodes: readonly GraphNode[], template: Template): string {
+function templateNeeds(
+  nodes: readonly GraphNode[],
+  template: Template,
+  condition?: Template,
+): string {
   const sources = sourcesOf(template)
+  if (condition) sourcesOf(condition, sources)
   const hasInput = sources.delete('input')
   const indices = [...sources].filter((source) => source !== 'input')
   return joinNeeds(hasInput, withVirtualUpstreams(nodes, indices))

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { DefinitionError } from '../core/errors.ts'
-import { parseOptions, quote } from '../strategies/option-schemas.ts'
+import { listOf, parseOptions, quote } from '../strategies/option-schemas.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import { type Build, currentBuild, type Frame, newBuild, runBuild, runInFrame } from './build.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import type { FlowDefinition } from './flow-definition.ts'
-import { GRAPH_VERSION, type Graph, type Template } from './graph.ts'
+import { GRAPH_VERSION, type Graph, MAX_UPSTREAMS, type Template } from './graph.ts'
 import type { Jsonify } from './jsonify.ts'
 import { nameSchema, PREFIX_END, prioritySchema, queueSchema } from './names.ts'
 import { takeFreeKey, takeKey } from './node-keys.ts'
@@ -54,6 +54,12 @@ export interface FlowOptions<Input extends z.ZodType> {
   queue?: string | undefined
   /** BullMQ's priority of its runs and nodes: 0 first, at most 2,097,152. */
   priority?: number | undefined
+  /**
+   * The keys of the nodes whose failures count: its runs succeed if none of these failed, whatever the others did. It
+   * says nothing of flows that this one is inlined into.
+   * @default all nodes
+   */
+  succeedsWhen?: readonly string[] | undefined
 }
 
 type BuildFunction = (input: Ref<unknown>) => unknown
@@ -64,6 +70,7 @@ const flowSchema = z.strictObject({
   retry: retrySchema.optional(),
   queue: queueSchema.optional(),
   priority: prioritySchema.optional(),
+  succeedsWhen: listOf(z.string(), 'node keys').optional(),
 })
 
 const callSchema = z.strictObject({ key: nameSchema.optional() })
@@ -100,7 +107,7 @@ export function flow(
     )
   }
   const draft = newBuild(name, { prefix: '', retry: checked.retry })
-  const graph = runBuild(draft, () => buildGraph(draft, build))
+  const graph = runBuild(draft, () => buildGraph(draft, build, checked.succeedsWhen))
   const call = callOf(checked, build, undefined)
   Object.defineProperty(call, 'name', { value: name })
   return Object.freeze(
@@ -114,7 +121,11 @@ export function flow(
   )
 }
 
-function buildGraph(draft: Build, build: BuildFunction): Graph {
+function buildGraph(
+  draft: Build,
+  build: BuildFunction,
+  succeedsWhen: readonly string[] | undefined,
+): Graph {
   const input = createRef<unknown>(draft, { ref: 'input', path: [] }, 'input')
   const output = outputOf(build(input), draft.flow, draft)
   if (draft.nodes.length === 0) {
@@ -122,7 +133,32 @@ function buildGraph(draft: Build, build: BuildFunction): Graph {
       `flow(): ${draft.flow}: expected a build function that calls a task, got a flow without nodes`,
     )
   }
-  return deepFreeze({ v: GRAPH_VERSION, flow: draft.flow, nodes: draft.nodes, output })
+  const crowded = draft.nodes.find((node) => node.upstreams.length > MAX_UPSTREAMS)
+  if (crowded) {
+    throw new DefinitionError(
+      `flow(): ${draft.flow}: ${crowded.key} waits for ${crowded.upstreams.length} nodes, ${MAX_UPSTREAMS} are possible. Put nodes between that each wait for a part of them`,
+    )
+  }
+  return deepFreeze({
+    v: GRAPH_VERSION,
+    flow: draft.flow,
+    nodes: draft.nodes,
+    output,
+    ...(succeedsWhen && { succeedsWhen: decisiveNodes(draft, succeedsWhen) }),
+  })
+}
+
+/** The indices of the nodes that `succeedsWhen` names, ascending. */
+function decisiveNodes({ flow, nodes }: Build, keys: readonly string[]): number[] {
+  const known = nodes.flatMap(({ kind, key }) => (kind === 'task' ? [key] : []))
+  const strange = keys.find((key) => !known.includes(key))
+  if (keys.length > 0 && strange === undefined) {
+    return nodes.flatMap(({ key }, index) => (keys.includes(key) ? [index] : []))
+  }
+  const got = strange === undefined ? 'none' : quote(strange)
+  throw new DefinitionError(
+    `flow(): ${flow}: succeedsWhen: expected keys of nodes that call a task (${known.slice(0, 20).join(', ')}), got ${got}`,
+  )
 }
 
 function outputOf(result: unknown, name: string, build: Build): Template {

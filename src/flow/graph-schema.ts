@@ -4,6 +4,7 @@ import { fromJsonText, type Json } from '../core/json.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import { GRAPH_VERSION, type Graph, type Template } from './graph.ts'
 import { structureProblems } from './graph-structure.ts'
+import { isTrigger, type Trigger } from './trigger.ts'
 
 const indexSchema = z.int().min(0)
 const pathSchema = z.array(z.union([z.string(), indexSchema]))
@@ -12,12 +13,18 @@ const upstreamsSchema = z.array(indexSchema)
 /** A type guard of data that `JSON.parse` gave, which is why it needs no look inside. */
 const jsonSchema = z.custom<Json>((value) => value !== undefined)
 
+const scalarSchema = z.union([z.string(), z.number(), z.boolean(), z.null()])
+
 const templateSchema: z.ZodType<Template> = z.lazy(() =>
   z.union([
     z.strictObject({ lit: jsonSchema }),
     z.strictObject({ ref: z.union([indexSchema, z.literal('input')]), path: pathSchema }),
     z.strictObject({ obj: z.record(z.string(), templateSchema) }),
     z.strictObject({ arr: z.array(templateSchema) }),
+    z.strictObject({ is: templateSchema, to: scalarSchema }),
+    z.strictObject({ not: templateSchema }),
+    z.strictObject({ and: z.array(templateSchema) }),
+    z.strictObject({ or: z.array(templateSchema) }),
   ]),
 )
 
@@ -26,7 +33,9 @@ const taskNodeSchema = z.strictObject({
   key: z.string(),
   task: z.string(),
   input: templateSchema,
-  trigger: z.enum(['all_success', 'any_failed']),
+  trigger: z.custom<Trigger>(isTrigger, { error: 'expected a trigger' }),
+  skipOnUpstreamSkip: z.boolean().exactOptional(),
+  if: templateSchema.exactOptional(),
   upstreams: upstreamsSchema,
   queue: z.string().exactOptional(),
   priority: z.int().min(0).exactOptional(),
@@ -35,7 +44,7 @@ const taskNodeSchema = z.strictObject({
 })
 
 const virtualNodeSchema = z.strictObject({
-  kind: z.enum(['gate', 'join', 'settled']),
+  kind: z.enum(['gate', 'join', 'first', 'settled']),
   key: z.string(),
   upstreams: upstreamsSchema,
   paths: z.array(pathSchema).exactOptional(),
@@ -46,6 +55,7 @@ const graphSchema: z.ZodType<Graph> = z.strictObject({
   flow: z.string(),
   nodes: z.array(z.discriminatedUnion('kind', [taskNodeSchema, virtualNodeSchema])).min(1),
   output: templateSchema,
+  succeedsWhen: z.array(indexSchema).min(1).exactOptional(),
 })
 
 /**

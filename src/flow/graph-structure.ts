@@ -1,16 +1,20 @@
-import type { Graph, GraphNode, Template } from './graph.ts'
+import { type Graph, type GraphNode, MAX_UPSTREAMS, type TaskNode, type Template } from './graph.ts'
 import { isNodeKey } from './names.ts'
 import { sourcesOf } from './templates.ts'
+import { countsWhatIsSettled, settledNode } from './upstreams.ts'
 
 /** What is wrong with a graph whose parts have the right form; empty for one that can run. */
 export function structureProblems(graph: Graph): string[] {
   const count = graph.nodes.length
   return [
     ...repeatedKeys(graph.nodes),
-    ...graph.nodes.flatMap((node, index) => nodeProblems(node, index)),
+    ...graph.nodes.flatMap((node, index) => nodeProblems(graph.nodes, node, index)),
     ...nodeSources(graph.output)
       .filter((source) => source >= count)
       .map((source) => `output: refers to node ${source} of ${count}`),
+    ...(graph.succeedsWhen ?? [])
+      .filter((index) => index >= count)
+      .map((index) => `succeedsWhen: names node ${index} of ${count}`),
   ]
 }
 
@@ -23,30 +27,34 @@ function repeatedKeys(nodes: readonly GraphNode[]): string[] {
   })
 }
 
-function nodeProblems(node: GraphNode, index: number): string[] {
+function nodeProblems(nodes: readonly GraphNode[], node: GraphNode, index: number): string[] {
   const problems = [
     ...check(
       node.upstreams.every((upstream) => upstream < index),
       'has an upstream that does not come before it',
     ),
     ...check(new Set(node.upstreams).size === node.upstreams.length, 'has an upstream twice'),
-    ...kindProblems(node),
+    ...check(
+      node.upstreams.length <= MAX_UPSTREAMS,
+      `has ${node.upstreams.length} upstreams; ${MAX_UPSTREAMS} are possible`,
+    ),
+    ...kindProblems(nodes, node),
   ]
   return problems.map((problem) => `${node.key}: ${problem}`)
 }
 
-function kindProblems(node: GraphNode): string[] {
+function kindProblems(nodes: readonly GraphNode[], node: GraphNode): string[] {
   switch (node.kind) {
     case 'task':
       return [
         ...check(isAscending(node.upstreams), 'has upstreams that are not ascending'),
         ...check(
-          nodeSources(node.input).every((source) => node.upstreams.includes(source)),
+          waitsForSources(nodes, node),
           'has an input from a node that is not among its upstreams',
         ),
         ...check(
           node.trigger === 'all_success' || node.upstreams.length > 0,
-          'waits for a failure but has no upstreams',
+          'has a trigger but no upstreams',
         ),
       ]
     case 'gate':
@@ -56,11 +64,21 @@ function kindProblems(node: GraphNode): string[] {
         ...pathProblems(node.upstreams, node.paths),
       ]
     case 'join':
+    case 'first':
       return [
         ...check(node.upstreams.length >= 2, 'expected two upstreams or more'),
         ...pathProblems(node.upstreams, node.paths),
       ]
   }
+}
+
+/** What its input and its condition use is an upstream, or, under a trigger, tells of one. */
+function waitsForSources(nodes: readonly GraphNode[], node: TaskNode): boolean {
+  const sources = [...nodeSources(node.input), ...(node.if ? nodeSources(node.if) : [])]
+  const waitsFor = (index: number) => node.upstreams.includes(index)
+  const tellsOfOne = (source: number) =>
+    countsWhatIsSettled(node) && waitsFor(settledNode(nodes, source))
+  return sources.every((source) => waitsFor(source) || tellsOfOne(source))
 }
 
 function pathProblems(

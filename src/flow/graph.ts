@@ -1,13 +1,11 @@
 import type { Json } from '../core/json.ts'
+import type { Trigger } from './trigger.ts'
 
 /** The version of the stored form of a graph. */
 export const GRAPH_VERSION = 1
 
-/**
- * When a node runs, seen from its upstreams. It is evaluated when all of them are final.
- * `all_success`: none failed and none was skipped. `any_failed`: at least one is `failed` or `upstream_failed`.
- */
-export type Trigger = 'all_success' | 'any_failed'
+/** How many upstreams a node can have: what its packed counters hold (lua/lib/resolve.lua). */
+export const MAX_UPSTREAMS = 65_535
 
 /** The way into a value: property names and array indices, outermost first. */
 export type Path = readonly (string | number)[]
@@ -21,6 +19,20 @@ export type Template =
   | { readonly ref: number | 'input'; readonly path: Path }
   | { readonly obj: { readonly [key: string]: Template } }
   | { readonly arr: readonly Template[] }
+  | Condition
+
+/**
+ * A template whose value is true or false: `is` equals a constant, `not` is anything but true, `and` and `or` are true
+ * if all, or some, of their parts are.
+ */
+export type Condition =
+  | { readonly is: Template; readonly to: Scalar }
+  | { readonly not: Template }
+  | { readonly and: readonly Template[] }
+  | { readonly or: readonly Template[] }
+
+/** What `is` compares with. */
+export type Scalar = string | number | boolean | null
 
 /** A node that calls a task. */
 export interface TaskNode {
@@ -29,7 +41,14 @@ export interface TaskNode {
   readonly task: string
   readonly input: Template
   readonly trigger: Trigger
-  /** The indices of the nodes that it waits for, ascending, each once: those its input refers to and those of `after`. */
+  /** Whether it is skipped when an upstream was; absent where its trigger's own answer holds. */
+  readonly skipOnUpstreamSkip?: boolean
+  /** Must be true, else the node is skipped when its turn comes. Evaluated by the worker that claims it. */
+  readonly if?: Template
+  /**
+   * The indices of the nodes that it waits for, ascending, each once: those that its input and its condition refer to
+   * and those of `after`. For every trigger but `all_success`, a `settled` stands for the node that it tells of.
+   */
   readonly upstreams: readonly number[]
   /** The queue that it runs in: the node's, else the task's, else the inlined flow's. The run's own if absent. */
   readonly queue?: string
@@ -48,17 +67,19 @@ export interface TaskNode {
  * |---|---|---|---|
  * | `gate` | x | x failed | the `Failure` of x (of the node that made x fail) |
  * | `join` | a, b, … | one succeeded (the first in order counts) | that one's value |
+ * | `first` | a, b, … | one succeeded (the first in order counts) | that one's value |
  * | `settled` | x | always | `{ status, value }` or `{ status, error }` of x |
  *
- * A gate and a settled have one upstream; a join's are in order of preference, which need not be ascending.
+ * A gate and a settled have one upstream; those of a join and a first are in order of preference, which need not be
+ * ascending. A first forgives nothing.
  * A gate is `skipped` when x didn't fail. A join fires as plan B of its first upstream: when it succeeds, the failed
  * nodes that made its first upstream fail are forgiven.
  */
 export interface VirtualNode {
-  readonly kind: 'gate' | 'join' | 'settled'
+  readonly kind: 'gate' | 'join' | 'first' | 'settled'
   readonly key: string
   readonly upstreams: readonly number[]
-  /** For a join or settled, per upstream, the part of its value that counts; absent if each counts whole. */
+  /** For all but a gate, per upstream, the part of its value that counts; absent if each counts whole. */
   readonly paths?: readonly Path[]
 }
 
@@ -71,4 +92,6 @@ export interface Graph {
   readonly flow: string
   readonly nodes: readonly GraphNode[]
   readonly output: Template
+  /** The indices of the nodes whose failures count for the run's end; all if absent. */
+  readonly succeedsWhen?: readonly number[]
 }

@@ -1,6 +1,8 @@
 import { DefinitionError } from '../core/errors.ts'
 import type { Build } from './build.ts'
 import type { GraphNode, TaskNode } from './graph.ts'
+import { triggerText, waitsForFailure } from './trigger.ts'
+import { countsWhatIsSettled } from './upstreams.ts'
 
 /**
  * What is known of the nodes of a plan B, seen from its gate.
@@ -16,7 +18,7 @@ interface Guarded {
  * Nodes that no worker executes are left alone; what they let through is stopped at the tasks behind them.
  *
  * @param first the index of the plan's first node; its last is the last of the build
- * @throws DefinitionError for an `any_failed` task that a failure outside of the plan would start
+ * @throws DefinitionError for a task with a trigger that could start although the plan isn't needed
  */
 export function guardPlan(build: Build, gate: number, first: number): void {
   const guarded: Guarded = { success: new Set([gate]), failure: new Set([gate]) }
@@ -35,10 +37,14 @@ export function guardPlan(build: Build, gate: number, first: number): void {
 function canOnlySucceedBehind(node: GraphNode, { success, failure }: Guarded): boolean {
   switch (node.kind) {
     case 'task':
-      return node.trigger === 'all_success'
-        ? node.upstreams.some((upstream) => success.has(upstream))
-        : node.upstreams.every((upstream) => failure.has(upstream))
+      if (!countsWhatIsSettled(node)) {
+        return node.upstreams.some((upstream) => success.has(upstream))
+      }
+      return (
+        waitsForFailure(node.trigger) && node.upstreams.every((upstream) => failure.has(upstream))
+      )
     case 'join':
+    case 'first':
       return node.upstreams.every((upstream) => success.has(upstream))
     case 'gate':
       return node.upstreams.every((upstream) => failure.has(upstream))
@@ -52,9 +58,10 @@ function canOnlyFailBehind(node: GraphNode, { failure }: Guarded, startsBehind: 
     case 'task':
       return (
         startsBehind &&
-        (node.trigger === 'any_failed' || node.upstreams.every((upstream) => failure.has(upstream)))
+        (waitsForFailure(node.trigger) || node.upstreams.every((upstream) => failure.has(upstream)))
       )
     case 'join':
+    case 'first':
       return node.upstreams.every((upstream) => failure.has(upstream))
     case 'gate':
     case 'settled':
@@ -63,9 +70,13 @@ function canOnlyFailBehind(node: GraphNode, { failure }: Guarded, startsBehind: 
 }
 
 function waitForGate(node: TaskNode, gate: number): TaskNode {
-  if (node.trigger === 'any_failed') {
+  if (countsWhatIsSettled(node)) {
+    const option =
+      node.trigger === 'all_success'
+        ? 'skipOnUpstreamSkip: false'
+        : `trigger ${triggerText(node.trigger)}`
     throw new DefinitionError(
-      `${node.key}: trigger 'any_failed' inside of a plan of orElse() would start it for a failure outside of the plan. Leave the trigger out (a plan runs only after a failure anyway), or put the node outside of the plan`,
+      `${node.key}: ${option} inside of a plan of orElse() would start it although the plan is not needed. Leave it out (a plan runs only after a failure anyway), or put the node outside of the plan`,
     )
   }
   return { ...node, upstreams: [...node.upstreams, gate].sort((a, b) => a - b) }

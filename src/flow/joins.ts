@@ -55,6 +55,31 @@ export function orElse<A, B>(
   return createRef(build, { ref: index, path: [] }, key)
 }
 
+/**
+ * The first value in the order of the arguments: of the first node that succeeded. It waits for all of them, fails if
+ * one failed and none succeeded, and is skipped if all were: the join after a branch. It forgives nothing.
+ *
+ * @example
+ * firstOf(express.with({ if: order.urgent })({ order }), standard.with({ if: not(order.urgent) })({ order }))
+ * @throws DefinitionError outside of a build function, for fewer than two Refs, for one that is not the value (or a part
+ *   of the value) of a node, or for two of one node
+ */
+export function firstOf<T extends readonly [RefOf<unknown>, RefOf<unknown>, ...RefOf<unknown>[]]>(
+  ...refs: T
+): Ref<T[number] extends RefOf<infer Value> ? Value : never> {
+  const call = 'firstOf(...refs)'
+  const build = currentBuild(() => outside(call))
+  if (refs.length < 2) {
+    throw new DefinitionError(`${call}: expected two Refs or more, got ${refs.length}`)
+  }
+  const points = refs.map((ref, i) => nodePoint(ref, `${call}: ${i + 1}`, build))
+  if (new Set(points.map(({ node }) => node)).size < points.length) {
+    throw new DefinitionError(`${call}: expected Refs to values of different nodes, got one twice`)
+  }
+  const { index, key } = addVirtualNode(build, 'first', points)
+  return createRef(build, { ref: index, path: [] }, key)
+}
+
 function outside(call: string): string {
   return `${call} was called outside of a flow's build function. Call it in the function that you pass to flow()`
 }

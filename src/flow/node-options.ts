@@ -4,10 +4,10 @@ import type { Duration } from '../core/duration.ts'
 import { DefinitionError } from '../core/errors.ts'
 import { checked, durationSchema, listOf, parseOptions } from '../strategies/option-schemas.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
-import type { Trigger } from './graph.ts'
 import { nameSchema, prioritySchema, queueSchema } from './names.ts'
 import type { RefOf } from './ref-types.ts'
 import { isRef } from './refs.ts'
+import { isTrigger, NAMED_TRIGGERS, type Trigger } from './trigger.ts'
 
 /** What `.with()` sets for one node. */
 export interface NodeOptions {
@@ -22,10 +22,18 @@ export interface NodeOptions {
   /** BullMQ's priority: 0 first, at most 2,097,152. */
   priority?: number | undefined
   /**
-   * When it starts, seen from the nodes that it waits for. `any_failed` takes those from `after`.
+   * When it starts, seen from the nodes that it waits for. All but `all_success` take those from `after`, `settled`,
+   * `orElse` and `firstOf`.
    * @default 'all_success'
    */
   trigger?: Trigger | undefined
+  /**
+   * Whether it is skipped when it would run but a node that it waits for was skipped.
+   * @default true for `all_success`, false for all others, where a skip counts as a success
+   */
+  skipOnUpstreamSkip?: boolean | undefined
+  /** Must be true when its turn comes, else it is skipped. See `is`, `not`, `and`, `or`. */
+  if?: RefOf<boolean> | undefined
   /** Nodes to wait for without using their values. */
   after?: readonly RefOf<unknown>[] | undefined
   /** How long it waits after it could start. */
@@ -48,17 +56,21 @@ export const timeoutSchema = durationSchema.refine((milliseconds) => millisecond
   error: 'expected at least 1 ms, got 0',
 })
 
-const triggers: readonly unknown[] = ['all_success', 'any_failed'] satisfies Trigger[]
-
 const nodeOptionsSchema = z.strictObject({
   key: nameSchema.optional(),
   retry: retrySchema.optional(),
   timeout: timeoutSchema.optional(),
   queue: queueSchema.optional(),
   priority: prioritySchema.optional(),
-  trigger: checked<Trigger>("'all_success' or 'any_failed'", (value) =>
-    triggers.includes(value),
+  trigger: checked<Trigger>(
+    `one of ${NAMED_TRIGGERS.join(', ')}, or atLeast(…) or atMost(…)`,
+    isTrigger,
   ).optional(),
+  skipOnUpstreamSkip: checked<boolean>(
+    'true or false',
+    (value) => typeof value === 'boolean',
+  ).optional(),
+  if: checked<RefOf<boolean>>('a Ref to a boolean, such as is(ref, literal)', isRef).optional(),
   after: listOf(checked<RefOf<unknown>>('a Ref', isRef), 'Refs').optional(),
   delay: durationSchema.optional(),
 })
@@ -79,7 +91,7 @@ export function checkNodeOptions(options: NodeOptions, task: string): CheckedNod
 /** Options are fixed when the flow is defined. */
 function refuseRefs(options: object, where: string): void {
   for (const [option, value] of Object.entries(options)) {
-    if (isRef(value)) {
+    if (isRef(value) && option !== 'if') {
       throw new DefinitionError(
         `${where}: ${option}: expected a value that is known when the flow is defined, got ${inspect(value)}`,
       )

@@ -9,6 +9,8 @@ export interface TaskDefinition {
   readonly input: z.ZodType
   /** Validates what the handler returned. */
   readonly output?: z.ZodType
+  /** True for a result that is a failure. */
+  readonly failWhen?: (output: never) => boolean
   /** The task's own retry policy; a node's own beats it. */
   readonly retry?: RetryOption
   /** How long one attempt may take; a node's own beats it. */

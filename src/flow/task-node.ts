@@ -2,7 +2,8 @@ import { DefinitionError } from '../core/errors.ts'
 import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
 import { type Build, currentBuild } from './build.ts'
-import type { GraphNode, Template } from './graph.ts'
+import { operand } from './conditions.ts'
+import type { Template } from './graph.ts'
 import { takeFreeKey, takeKey } from './node-keys.ts'
 import type { CheckedNodeOptions } from './node-options.ts'
 import type { Ref, RefOf } from './ref-types.ts'
@@ -10,6 +11,9 @@ import { createRef, ownTarget, refTarget } from './refs.ts'
 import type { TaskDefinition } from './task-definition.ts'
 import { sourcesOf } from './templates.ts'
 import { toTemplate } from './to-template.ts'
+import { propagatesSkips } from './trigger.ts'
+import { checkTrigger } from './trigger-check.ts'
+import { countsWhatIsSettled } from './upstreams.ts'
 
 /** A call of a task in a build function: adds the node. */
 export function addTaskNode(
@@ -23,18 +27,22 @@ export function addTaskNode(
       `task ${JSON.stringify(name)} was called outside of a flow's build function, where a call adds a node. To run it on its own, call producer.enqueue(task, input)`,
   )
   const template = toTemplate(input, `${options.key ?? name}: input`, build)
-  const data = nodesOf(template)
+  const condition = options.if && operand(options.if, `${name}.with(): if`, build)
+  const data = [...nodesOf(template), ...(condition ? nodesOf(condition) : [])]
   const after = afterNodes(options.after ?? [], `${name}.with(): after`, build)
-  const trigger = options.trigger ?? 'all_success'
-  if (trigger === 'any_failed') checkAnyFailed(build, name, data, after)
+  const reaction = reactionOf(options)
+  const upstreams = countsWhatIsSettled(reaction)
+    ? checkTrigger(build, name, reaction, data, after)
+    : ascending([...data, ...after])
   const key = keyFor(build, name, options.key)
   const index = build.nodes.push({
     kind: 'task',
     key,
     task: name,
     input: template,
-    trigger,
-    upstreams: ascending([...data, ...after]),
+    ...reaction,
+    ...(condition && { if: condition }),
+    upstreams,
     ...placement(build, definition, options),
     ...(options.delay ? { delayMs: options.delay } : {}),
     ...crashLimit(build, definition, options),
@@ -91,26 +99,11 @@ function afterNodes(refs: readonly RefOf<unknown>[], what: string, build: Build)
   })
 }
 
-/** What it uses must have a value also when something failed; and something must be able to fail. */
-function checkAnyFailed(build: Build, name: string, data: number[], after: number[]): void {
-  const trigger = "trigger: 'any_failed'"
-  for (const index of data) {
-    const node = build.nodes[index]
-    if (node?.kind === 'task' || node?.kind === 'gate') {
-      throw new DefinitionError(
-        `${name}.with(): ${trigger}: the input uses ${node.key}, which may have no value then. Wait for it with after: [ref], and pass settled(ref) if its outcome is needed`,
-      )
-    }
-  }
-  const canFail = [...data, ...after].some((index) => mayFail(build.nodes[index]))
-  if (canFail) return
-  throw new DefinitionError(
-    `${name}.with(): ${trigger}: expected a node in after: [...] that can fail, got none: it would never start`,
-  )
-}
-
-function mayFail(node: GraphNode | undefined): boolean {
-  return node?.kind === 'task' || node?.kind === 'join'
+/** What is the trigger's own answer is left out, so that equal nodes are equal data. */
+function reactionOf({ trigger = 'all_success', skipOnUpstreamSkip }: CheckedNodeOptions) {
+  const isDefault =
+    skipOnUpstreamSkip === undefined || skipOnUpstreamSkip === propagatesSkips(trigger)
+  return { trigger, ...(isDefault ? {} : { skipOnUpstreamSkip }) }
 }
 
 function ascending(indices: readonly number[]): number[] {

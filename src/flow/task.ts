@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Duration } from '../core/duration.ts'
 import { DefinitionError } from '../core/errors.ts'
-import { parseOptions, quote } from '../strategies/option-schemas.ts'
+import { checked, parseOptions, quote } from '../strategies/option-schemas.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import type { TaskContext } from './context.ts'
-import type { Stored } from './jsonify.ts'
+import type { FailedResult } from './fail.ts'
+import type { IsAny, Stored } from './jsonify.ts'
 import { nameSchema, prioritySchema, queueSchema } from './names.ts'
 import {
   type CheckedNodeOptions,
@@ -36,11 +37,17 @@ export interface Task<I, O> extends TaskCall<I, O> {
 export type AnyTask = Task<never, unknown>
 
 /** What `task()` takes before the handler. */
-export interface TaskOptions<Input extends z.ZodType> {
+export interface TaskOptions<Input extends z.ZodType, Result = unknown> {
   /** 1 to 100 letters, digits, `.`, `_` and `-`. Handlers are found by it: don't use it for two tasks. */
   name: string
   /** Parses the input, once per attempt; the handler gets what it gives. */
   input: Input
+  /**
+   * True for a result that is a failure: the attempt ends as if the handler had thrown (`ResultRefused`). It gets what
+   * the handler returned, or what `output` made of it. The compiler knows that type where there is an `output`; else
+   * write it at the parameter.
+   */
+  failWhen?: ((output: Result) => boolean) | undefined
   /** When and how often a failed attempt is repeated: a number of retries, or a policy. */
   retry?: RetryOption | undefined
   /** How long one attempt may take, such as `'30s'`. Then `ctx.signal` is aborted and the attempt failed. */
@@ -57,10 +64,17 @@ type Handler<Input extends z.ZodType, Result> = (
   context: TaskContext,
 ) => Result | Promise<Result>
 
+/** What a handler gives if it doesn't `return fail(error)`. */
+type Succeeding<Result> = IsAny<Result> extends true ? Result : Exclude<Result, FailedResult>
+
 const taskSchema = z.strictObject({
   name: nameSchema,
   input: zodSchema,
   output: zodSchema.optional(),
+  failWhen: checked<(output: never) => boolean>(
+    'a function (output) => boolean',
+    (value) => typeof value === 'function',
+  ).optional(),
   retry: retrySchema.optional(),
   timeout: timeoutSchema.optional(),
   queue: queueSchema.optional(),
@@ -80,15 +94,22 @@ const taskSchema = z.strictObject({
  * @throws DefinitionError that names the option, what was expected and what was got
  */
 export function task<Input extends z.ZodType, Result>(
-  options: TaskOptions<Input> & { output?: undefined },
+  options: TaskOptions<Input> & { output?: undefined; failWhen?: undefined },
   run: Handler<Input, Result>,
+): Task<z.input<Input>, Stored<Succeeding<Result>>>
+export function task<Input extends z.ZodType, Result>(
+  options: TaskOptions<Input, Result> & {
+    output?: undefined
+    failWhen: (output: Result) => boolean
+  },
+  run: Handler<Input, Result | FailedResult>,
 ): Task<z.input<Input>, Stored<Result>>
 export function task<Input extends z.ZodType, Output extends z.ZodType>(
-  options: TaskOptions<Input> & { output: Output },
-  run: Handler<Input, z.input<Output>>,
+  options: TaskOptions<Input, z.output<Output>> & { output: Output },
+  run: Handler<Input, z.input<Output> | FailedResult>,
 ): Task<z.input<Input>, Stored<z.output<Output>>>
 export function task(
-  options: TaskOptions<z.ZodType> & { output?: z.ZodType | undefined },
+  options: TaskOptions<z.ZodType, never> & { output?: z.ZodType | undefined },
   run: Handler<z.ZodType, unknown>,
 ): Task<unknown, unknown> {
   const definition = defineTask(options, run)
@@ -96,7 +117,7 @@ export function task(
 }
 
 function defineTask(options: object, run: Handler<z.ZodType, unknown>): TaskDefinition {
-  const { name, input, output, retry, timeout, queue, priority } = parseOptions(
+  const { name, input, output, failWhen, retry, timeout, queue, priority } = parseOptions(
     taskSchema,
     options,
     'task()',
@@ -111,6 +132,7 @@ function defineTask(options: object, run: Handler<z.ZodType, unknown>): TaskDefi
     input,
     run,
     ...(output && { output }),
+    ...(failWhen && { failWhen }),
     ...(retry && { retry }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(queue === undefined ? {} : { queue }),

@@ -1,5 +1,5 @@
 import type { Json } from '../core/json.ts'
-import type { Path, Template } from './graph.ts'
+import type { Condition, Path, Template } from './graph.ts'
 
 /** Where a `ref` of a template points: a node's index, or the run's input. */
 export type Source = number | 'input'
@@ -18,6 +18,7 @@ export function resolveTemplate(
   if ('ref' in template) return valueAt(valueOfSource(template.ref), template.path)
   if ('arr' in template)
     return template.arr.map((item) => resolveTemplate(item, valueOfSource) ?? null)
+  if (!('obj' in template)) return holds(template, valueOfSource)
   const resolved: Record<string, Json> = {}
   for (const key of Object.keys(template.obj)) {
     const child = template.obj[key]
@@ -25,6 +26,16 @@ export function resolveTemplate(
     if (value !== undefined) setOwn(resolved, key, value)
   }
   return resolved
+}
+
+/** Only `true` is true, and a value that is missing is null. */
+function holds(condition: Condition, valueOfSource: (source: Source) => Json | undefined): boolean {
+  const isTrue = (part: Template) => resolveTemplate(part, valueOfSource) === true
+  if ('is' in condition) {
+    return (resolveTemplate(condition.is, valueOfSource) ?? null) === condition.to
+  }
+  if ('not' in condition) return !isTrue(condition.not)
+  return 'and' in condition ? condition.and.every(isTrue) : condition.or.some(isTrue)
 }
 
 /** The part of a value that a path leads to. Only a value's own properties count, so `constructor` leads nowhere. */
@@ -39,6 +50,8 @@ export function templateAt(template: Template, key: string | number): Template |
   if ('ref' in template) return { ref: template.ref, path: [...template.path, key] }
   if ('arr' in template) return ownValue(template.arr, key)
   if ('obj' in template) return ownValue(template.obj, key)
+  // A condition is true or false, which has no parts.
+  if (!('lit' in template)) return undefined
   const child = childOf(template.lit, key)
   return child === undefined ? undefined : { lit: child }
 }
@@ -46,9 +59,17 @@ export function templateAt(template: Template, key: string | number): Template |
 /** Everything that a template refers to, each once. */
 export function sourcesOf(template: Template, found: Set<Source> = new Set()): Set<Source> {
   if ('ref' in template) found.add(template.ref)
-  else if ('arr' in template) for (const item of template.arr) sourcesOf(item, found)
-  else if ('obj' in template) for (const item of Object.values(template.obj)) sourcesOf(item, found)
+  else for (const part of partsOf(template)) sourcesOf(part, found)
   return found
+}
+
+function partsOf(template: Template): readonly Template[] {
+  if ('arr' in template) return template.arr
+  if ('obj' in template) return Object.values(template.obj)
+  if ('is' in template) return [template.is]
+  if ('not' in template) return [template.not]
+  if ('and' in template) return template.and
+  return 'or' in template ? template.or : []
 }
 
 function childOf(value: Json | undefined, key: string | number): Json | undefined {

@@ -27,6 +27,7 @@ export function nodeValue(graph: Graph, index: number, outcomeOf: OutcomeOf): Js
     case 'gate':
       return gateValue(node, outcomeOf)
     case 'join':
+    case 'first':
       return joinValue(graph, node, outcomeOf)
     case 'settled':
       return settledValue(graph, node, outcomeOf)

@@ -68,6 +68,8 @@ function nodeEvents(
     if (attempt > (before?.attempts ?? 0)) {
       events.push({ type: 'attempt.started', at: startedAt, node, attempt })
     }
+    // The node's own event tells of it.
+    if (kind === 'skipped') continue
     events.push({ type: 'attempt.failed', at: endedAt, node, attempt, kind, error, decision })
     if (decision?.action === 'stop') events.push({ type: 'node.failed', at: endedAt, node })
   }

@@ -114,12 +114,13 @@ export class RunHandle<T = unknown> {
 }
 
 /** The node that failed first and was not made up for; or the one that made another fail for which nothing did. */
-function culpritOf({ nodes }: RunSnapshot): NodeSnapshot | undefined {
-  const [failed] = nodes
+function culpritOf({ nodes, graph }: RunSnapshot): NodeSnapshot | undefined {
+  const decisive = graph?.graph.succeedsWhen?.flatMap((index) => nodes[index] ?? []) ?? nodes
+  const [failed] = decisive
     .filter((node) => node.state === 'failed' && !node.forgiven)
     .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))
   if (failed) return failed
-  const victim = nodes.find((node) => node.state === 'upstream_failed' && !node.forgiven)
+  const victim = decisive.find((node) => node.state === 'upstream_failed' && !node.forgiven)
   return nodes.find(({ key }) => key === victim?.causedBy)
 }
 

@@ -120,7 +120,8 @@ export function isNonRetryable(thrown: unknown): boolean {
   return isBranded(thrown, NON_RETRYABLE)
 }
 
-function isBranded(thrown: unknown, brand: symbol): boolean {
+/** True for a value that carries the brand. It never throws, whatever was thrown. */
+export function isBranded(thrown: unknown, brand: symbol): boolean {
   if (typeof thrown !== 'object' || thrown === null) return false
   try {
     return Reflect.get(thrown, brand) === true

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Outcome } from '../coordinator/coordinator.ts'
-import { formatFailure } from '../coordinator/run-record.ts'
+import { formatFailure, formatSkip } from '../coordinator/run-record.ts'
 import {
   type Failure,
   type FailureKind,
@@ -65,6 +65,16 @@ export function interrupted(aborted: AttemptAborted): NonNullable<AttemptEnd> {
     failure: { kind: 'interrupted', error },
     decision,
   }
+}
+
+/** The handler threw `Skip`. */
+export function skipped(error: StoredError): AttemptEnd {
+  return { outcome: { kind: 'skipped', log: formatSkip(error) }, failure: null, decision: null }
+}
+
+/** The node's condition is not true: no attempt is made. */
+export function conditionFalse(): AttemptEnd {
+  return { outcome: { kind: 'condition_false' }, failure: null, decision: null }
 }
 
 /** The handler was not called, because its input doesn't fit. */

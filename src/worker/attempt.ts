@@ -8,22 +8,28 @@ import type { Hooks } from '../core/hooks.ts'
 import { type Json, toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import { errorOfResult } from '../flow/fail.ts'
 import type { FlowNode } from '../flow/flow-definition.ts'
 import type { TaskNode } from '../flow/graph.ts'
+import { isSkip } from '../flow/skip.ts'
+import type { TaskDefinition } from '../flow/task-definition.ts'
 import type { RunOptions } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
 import { decideRetry } from '../strategies/decide.ts'
 import { drawFor } from '../strategies/draw.ts'
+import { quote } from '../strategies/option-schemas.ts'
 import type { Policy } from '../strategies/policy.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
 import type { AttemptAbort } from './aborts.ts'
 import { AttemptContext } from './attempt-context.ts'
 import {
   type AttemptEnd,
+  conditionFalse,
   decided,
   interrupted,
   invalidInput,
   noHandler,
+  skipped,
   stopped,
 } from './attempt-end.ts'
 import { Children } from './children.ts'
@@ -31,6 +37,15 @@ import type { Handlers } from './handlers.ts'
 import type { WorkerSettings } from './options.ts'
 import { placeOf } from './tickets.ts'
 import type { RunValues } from './values.ts'
+
+/** The failure of an attempt whose result `failWhen` refused. */
+class ResultRefused extends Error {
+  override readonly name = 'ResultRefused'
+
+  constructor() {
+    super('failWhen(output) gave true for the result')
+  }
+}
 
 /** What an attempt runs in: shared by all attempts of a worker. */
 export interface AttemptSurroundings {
@@ -58,15 +73,18 @@ export interface Attempt {
   readonly abort: AttemptAbort
 }
 
-/** Executes one granted attempt: input, handler, result, decision. It throws only when Redis can’t be read. */
+/** Executes one granted attempt: condition, input, handler, result, decision. It throws only when Redis can’t be read. */
 export async function executeAttempt(
   around: AttemptSurroundings,
   attempt: Attempt,
 ): Promise<AttemptEnd> {
   const { node, graph } = attempt
+  if (node.if && (await attempt.values.fillIn(attempt.grant.index, node.if)) !== true) {
+    return conditionFalse()
+  }
   const flowNode = around.handlers.node(graph.graph.flow, node)
   if (!flowNode) return noHandler(node, around.settings.unknownTaskTimeoutMs)
-  const input = (await attempt.values.inputOf(attempt.grant.index, node.input)) ?? null
+  const input = (await attempt.values.fillIn(attempt.grant.index, node.input)) ?? null
   const parsed = await parse(flowNode.task.input, input)
   if (!parsed.success) return invalidInput(node, parsed.error)
   const policy = policyFor(around.settings, attempt, flowNode)
@@ -105,7 +123,27 @@ async function callHandler(
   const limitMs = flowNode.timeoutMs ?? task.timeoutMs ?? around.settings.defaultTimeoutMs
   if (limitMs !== null) abort.startTimeout(limitMs)
   const output = await abort.race(() => task.run(parsedInput, context))
-  return toJsonText(task.output ? await checkOutput(task.output, output) : output, 'result')
+  return toJsonText(await acceptResult(task, output), 'result')
+}
+
+/** The result to store. Throws what a result that is a failure stands for. */
+async function acceptResult(
+  { output, failWhen }: TaskDefinition,
+  returned: unknown,
+): Promise<unknown> {
+  const error = errorOfResult(returned)
+  if (error !== undefined) throw error
+  const result = output ? await checkOutput(output, returned) : returned
+  if (failWhen) checkResult(failWhen, result)
+  return result
+}
+
+// Trust border: the compiler has checked that the function takes what the handler returns.
+function checkResult(failWhen: (output: never) => unknown, result: unknown): void {
+  const isFailure = failWhen(result as never)
+  if (isFailure === true) throw new ResultRefused()
+  if (isFailure === false) return
+  throw new TypeError(`failWhen(output): expected true or false, got ${quote(isFailure)}`)
 }
 
 async function checkOutput(schema: z.ZodType, output: unknown): Promise<unknown> {
@@ -142,6 +180,7 @@ async function failed(
   if (aborted?.abortCause === 'shutdown') return interrupted(aborted)
   const kind: FailureKind = aborted ? 'timeout' : 'error'
   const error = storeError(aborted ?? thrown)
+  if (!aborted && isSkip(thrown)) return skipped(error)
   if (thrown instanceof SerializationError && !aborted)
     return stopped(kind, error, 'not_serializable')
   const { runId, node, graph, grant } = attempt

@@ -46,8 +46,8 @@ export class RunValues {
     this.#stored.set(index, { index, state: 'S', payload: text })
   }
 
-  /** Fills in the input of a node, and reads first what this delivery has not seen of it. */
-  async inputOf(index: number, template: Template): Promise<Json | undefined> {
+  /** Fills in a node's input or condition, and reads first what this delivery has not seen of either. */
+  async fillIn(index: number, template: Template): Promise<Json | undefined> {
     const needs = this.#graph.needs[index] ?? ''
     const isComplete =
       needs === '' ||

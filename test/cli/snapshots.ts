@@ -37,6 +37,8 @@ export function node(key: string, parts: Partial<NodeSnapshot> = {}): NodeSnapsh
     endedAt: null,
     dueAt: null,
     causedBy: null,
+    causes: [],
+    skipReason: null,
     log: [],
     ...parts,
   }

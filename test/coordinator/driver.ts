@@ -11,8 +11,9 @@ import {
 } from '../../src/coordinator/coordinator.ts'
 import { ShardKeys } from '../../src/coordinator/keys.ts'
 import { RunReader } from '../../src/coordinator/run-reader.ts'
-import { formatFailure } from '../../src/coordinator/run-record.ts'
+import { formatFailure, formatSkip } from '../../src/coordinator/run-record.ts'
 import type { NodeSnapshot, RunSnapshot } from '../../src/coordinator/run-snapshot.ts'
+import type { Script } from '../../src/coordinator/scripts.ts'
 import type { FailureKind, StopReason } from '../../src/core/failure.ts'
 import { newRunId, ticketJobId } from '../../src/core/ids.ts'
 import type { NodeState } from '../../src/core/states.ts'
@@ -42,6 +43,8 @@ export interface DriverOptions {
   readonly maxCrashesOf?: Readonly<Record<string, number>>
   /** Roots that may not run in the flow job's own delivery. */
   readonly away?: readonly string[]
+  /** Other scripts than the real ones. */
+  readonly script?: Script
 }
 
 export interface OpenOptions {
@@ -83,13 +86,18 @@ export class Driver {
     this.graph = 'hash' in nodes ? nodes : graphOf(nodes)
     this.keys = new ShardKeys(options.namespace ?? testNamespace(), 0)
     this.#options = options
-    this.coordinator = new Coordinator(redis, this.keys, {
-      retention: {
-        succeededMs: options.succeededMs ?? 3_600_000,
-        failedMs: options.failedMs ?? 7_200_000,
+    this.coordinator = new Coordinator(
+      redis,
+      this.keys,
+      {
+        retention: {
+          succeededMs: options.succeededMs ?? 3_600_000,
+          failedMs: options.failedMs ?? 7_200_000,
+        },
+        maxCrashes: options.maxCrashes ?? 3,
       },
-      maxCrashes: options.maxCrashes ?? 3,
-    })
+      options.script,
+    )
   }
 
   /** Activates a ticket's job: a new lease, and the lock as BullMQ would hold it. */
@@ -358,6 +366,10 @@ export function success(value: unknown = 'done'): Outcome {
 
 export function failure(message = 'broken', reason: StopReason = 'exhausted'): Outcome {
   return { kind: 'failed', log: failureLog('error', message, reason) }
+}
+
+export function skip(message = 'nothing to do'): Outcome {
+  return { kind: 'skipped', log: formatSkip({ ...errorOf(message), name: 'Skip' }) }
 }
 
 export function retryIn(delayMs: number, place: Place | null = null, message = 'again'): Outcome {

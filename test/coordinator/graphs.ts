@@ -1,5 +1,5 @@
 import { type CompiledGraph, compileGraph } from '../../src/flow/compile.ts'
-import type { GraphNode, TaskNode, Template } from '../../src/flow/graph.ts'
+import type { GraphNode, TaskNode, Template, VirtualNode } from '../../src/flow/graph.ts'
 
 /** A node whose upstreams are still named by their keys. */
 export type NodeSpec =
@@ -8,12 +8,14 @@ export type NodeSpec =
       readonly key: string
       readonly after: readonly string[]
       readonly trigger: TaskNode['trigger']
+      readonly skipOnUpstreamSkip?: boolean
       readonly delayMs?: number
     }
-  | { readonly kind: 'gate' | 'join' | 'settled'; readonly key: string; readonly after: string[] }
+  | { readonly kind: VirtualNode['kind']; readonly key: string; readonly after: readonly string[] }
 
 interface TaskSpecOptions {
   readonly trigger?: TaskNode['trigger']
+  readonly skipOnUpstreamSkip?: boolean
   readonly delayMs?: number
 }
 
@@ -21,9 +23,9 @@ interface TaskSpecOptions {
 export function node(
   key: string,
   after: readonly string[] = [],
-  { trigger = 'all_success', delayMs }: TaskSpecOptions = {},
+  { trigger = 'all_success', ...options }: TaskSpecOptions = {},
 ): NodeSpec {
-  return { kind: 'task', key, after, trigger, ...(delayMs === undefined ? {} : { delayMs }) }
+  return { kind: 'task', key, after, trigger, ...options }
 }
 
 export function gate(key: string, x: string): NodeSpec {
@@ -34,12 +36,19 @@ export function join(key: string, x: string, y: string): NodeSpec {
   return { kind: 'join', key, after: [x, y] }
 }
 
+export function firstOf(key: string, after: readonly string[]): NodeSpec {
+  return { kind: 'first', key, after }
+}
+
 export function settledOf(key: string, x: string): NodeSpec {
   return { kind: 'settled', key, after: [x] }
 }
 
 /** Compiles nodes in their order; upstreams must come before the nodes that name them. */
-export function graphOf(specs: readonly NodeSpec[]): CompiledGraph {
+export function graphOf(
+  specs: readonly NodeSpec[],
+  succeedsWhen?: readonly string[],
+): CompiledGraph {
   const indices = new Map(specs.map(({ key }, index) => [key, index]))
   const nodes = specs.map((spec): GraphNode => {
     const upstreams = spec.after.map((key) => {
@@ -48,19 +57,19 @@ export function graphOf(specs: readonly NodeSpec[]): CompiledGraph {
       return index
     })
     if (spec.kind !== 'task') return { kind: spec.kind, key: spec.key, upstreams }
-    const { key, trigger, delayMs } = spec
-    return {
-      kind: 'task',
-      key,
-      task: key,
-      input: inputFrom(upstreams),
-      trigger,
-      upstreams: upstreams.sort((a, b) => a - b),
-      ...(delayMs === undefined ? {} : { delayMs }),
-    }
+    const { after, ...task } = spec
+    const input = inputFrom(upstreams)
+    return { ...task, task: spec.key, input, upstreams: upstreams.sort((a, b) => a - b) }
   })
   const last = nodes.length - 1
-  return compileGraph({ v: 1, flow: 'test-flow', nodes, output: { ref: last, path: [] } })
+  const decisive = succeedsWhen?.map((key) => indices.get(key) ?? -1)
+  return compileGraph({
+    v: 1,
+    flow: 'test-flow',
+    nodes,
+    output: { ref: last, path: [] },
+    ...(decisive && { succeedsWhen: decisive }),
+  })
 }
 
 function inputFrom(upstreams: readonly number[]): Template {

@@ -1,7 +1,5 @@
-import fc from 'fast-check'
 import type { ClaimAnswer, Grant, RowLeft, TicketToAdd } from '../../src/coordinator/answers.ts'
 import { type Delivery, type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
-import type { CompiledGraph } from '../../src/flow/compile.ts'
 import {
   type Driver,
   failure,
@@ -9,63 +7,11 @@ import {
   interruption,
   retryIn,
   settledAnswer,
+  skip,
   success,
 } from './driver.ts'
-import { gate, graphOf, join, type NodeSpec, node, settledOf } from './graphs.ts'
+import type { RandomRun } from './random-graph.ts'
 import type { Step } from './run-model.ts'
-
-/** A graph, and for each node how its attempts end, one after the other, as far as no worker is lost. */
-export interface RandomRun {
-  readonly graph: CompiledGraph
-  readonly steps: readonly (readonly Step[])[]
-}
-
-const MAX_NODES = 15
-
-const steps: fc.Arbitrary<Step[]> = fc
-  .tuple(
-    fc.array(fc.constantFrom<Step>('retry', 'interrupted'), { maxLength: 3 }),
-    fc.constantFrom<Step>('succeed', 'succeed', 'fail'),
-  )
-  .map(([first, last]) => [...first, last])
-
-const kinds = fc.constantFrom('task', 'task', 'task', 'alert', 'gate', 'join', 'settled', 'orElse')
-
-/** Any kind of node with any upstreams, far more than flows can build: the scripts must cope with all. */
-export const randomRun: fc.Arbitrary<RandomRun> = fc
-  .array(fc.tuple(kinds, fc.array(fc.nat(MAX_NODES), { maxLength: 4 }), steps), {
-    minLength: 1,
-    maxLength: MAX_NODES,
-  })
-  .map((drawn): RandomRun => {
-    const specs: NodeSpec[] = []
-    for (const [kind, upstreams] of drawn) specs.push(...nodesOf(kind, upstreams, specs))
-    const nodes = specs.slice(0, MAX_NODES)
-    const steps = nodes.map((_, i): readonly Step[] => drawn[i % drawn.length]?.[2] ?? ['succeed'])
-    const run = { graph: graphOf(nodes), steps }
-    return Object.assign(run, { [fc.toStringMethod]: () => describeRun(nodes, steps) })
-  })
-
-function describeRun(nodes: readonly NodeSpec[], steps: readonly (readonly Step[])[]): string {
-  const lines = nodes.map((spec, i) => {
-    const kind = spec.kind === 'task' ? spec.trigger : spec.kind
-    return `${spec.key}: ${kind} of [${spec.after.join()}]: ${steps[i]?.join()}`
-  })
-  return `\n${lines.join('\n')}\n`
-}
-
-function nodesOf(kind: string, drawn: readonly number[], before: readonly NodeSpec[]): NodeSpec[] {
-  const key = `n${before.length}`
-  const chosen = drawn.flatMap((number) => before[number % Math.max(1, before.length)]?.key ?? [])
-  const upstreams = [...new Set(chosen)]
-  const [x, y] = upstreams
-  if (x === undefined || kind === 'task') return [node(key, upstreams)]
-  if (kind === 'alert') return [node(key, upstreams, { trigger: 'any_failed' })]
-  if (kind === 'gate') return [gate(key, x)]
-  if (kind === 'settled') return [settledOf(key, x)]
-  if (kind === 'join' && y !== undefined) return [join(key, x, y)]
-  return [gate(key, x), node(`${key}-plan`, [key]), join(`${key}-join`, x, `${key}-plan`)]
-}
 
 /** A delivery that goes on, with the attempts that run in it. */
 interface Working {
@@ -107,9 +53,13 @@ export class UnreliableWorkers {
     }
   }
 
-  /** Presses Retry on an ended row's job. What its nodes' steps were, they succeed now, unless a worker is lost. */
-  async pressRetry({ ticket, indices }: EndedRow): Promise<void> {
-    for (const index of indices) {
+  /**
+   * Presses Retry on an ended row's job. What its nodes' steps were, they succeed now, unless a worker is lost; so do
+   * those of their `descendants` whose condition was not true before.
+   */
+  async pressRetry({ ticket, indices }: EndedRow, descendants: readonly number[]): Promise<void> {
+    const unmet = descendants.filter((index) => this.happened[index]?.[0] === 'unmet')
+    for (const index of [...indices, ...unmet]) {
       this.#planned[index] = []
       this.happened[index] = []
     }
@@ -181,6 +131,8 @@ export class UnreliableWorkers {
     const { index, attempt } = grant
     const step = this.#planned[index]?.shift() ?? 'succeed'
     this.happened[index]?.push(step)
+    // No attempt was made of this grant: should the node be reset, its number is granted again.
+    if (step === 'unmet') this.#grants.delete(`${index}#${attempt}`)
     const outcome = outcomeOf(step, this.#choose)
     const goOn = step === 'interrupted' ? STOP : this.#drawGoOn()
     const settle = () =>
@@ -262,6 +214,8 @@ function outcomeOf(step: Step, choose: (choices: number) => number): Outcome {
   if (step === 'succeed') return success()
   if (step === 'fail') return failure()
   if (step === 'interrupted') return interruption()
+  if (step === 'skip') return skip()
+  if (step === 'unmet') return { kind: 'condition_false' }
   return retryIn(choose(2), choose(3) === 0 ? { queue: 'slow', priority: 1 } : null)
 }
 

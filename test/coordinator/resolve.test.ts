@@ -3,7 +3,7 @@ import type { Outcome } from '../../src/coordinator/coordinator.ts'
 import type { NodeState, RunState } from '../../src/core/states.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Driver, failure, granted, settledAnswer, success, tickets, useRedis } from './driver.ts'
-import { chain, gate, join, type NodeSpec, node, settledOf } from './graphs.ts'
+import { chain, gate, graphOf, join, type NodeSpec, node, settledOf } from './graphs.ts'
 
 const redis = useRedis()
 
@@ -312,6 +312,69 @@ describeWithRedis('resolve', () => {
       expect(await driver.leftovers()).toEqual([])
     },
   )
+
+  test.each([
+    ['any_failed_fast', failure(), success()],
+    ['any_success_fast', success(), failure()],
+  ] as const)(
+    'starts %s at the first upstream that decides it, and never again',
+    async (trigger, first, second) => {
+      const nodes = [
+        node('a'),
+        node('b'),
+        node('fast', ['a', 'b'], { trigger }),
+        node('end', ['fast']),
+      ]
+      const driver = new Driver(redis(), nodes)
+      const a = await driver.openGranted()
+      const b = await driver.claimGranted(1)
+      expect(tickets(await a.settle('a', first))).toEqual([2])
+      expect(await driver.states()).toMatchObject({ b: 'running', fast: 'ready' })
+      const fast = await driver.claimGranted(2)
+      await driver.finish(tickets(await fast.settle('fast')))
+      expect(tickets(await b.settle('b', second))).toEqual([])
+      expect((await driver.read()).state).toBe('failed')
+      expect(await driver.leftovers()).toEqual([])
+    },
+  )
+
+  test('starts a fast node once when two of its upstreams fail in one move', async () => {
+    const nodes = [
+      node('x'),
+      node('a', ['x']),
+      node('b', ['x']),
+      node('fast', ['a', 'b'], { trigger: 'any_failed_fast' }),
+    ]
+    const driver = new Driver(redis(), nodes)
+    const x = await driver.openGranted()
+    expect((await x.settle('x', failure())).toAdd).toMatchObject([{ indices: [3] }])
+    await driver.finish([1])
+    expect(await driver.node('fast')).toMatchObject({ state: 'succeeded', attempts: 1 })
+  })
+
+  test('names every node that made another one fail', async () => {
+    const nodes = [
+      node('a'),
+      node('b'),
+      node('c', ['a']),
+      node('all', ['b', 'c']),
+      node('two', ['a', 'b'], { trigger: { kind: 'at_most', count: 1, of: 'failed' } }),
+    ]
+    const driver = new Driver(redis(), nodes)
+    await driver.execute({ a: failure(), b: failure() })
+    expect(await driver.node('all')).toMatchObject({ causedBy: 'b', causes: ['b', 'a'] })
+    expect(await driver.node('two')).toMatchObject({ causedBy: 'a', causes: ['a', 'b'] })
+  })
+
+  test.each([
+    ['only', 'succeeded'],
+    ['both', 'failed'],
+  ])('ends the run by the nodes that count: %s', async (counted, state) => {
+    const nodes = [node('only'), node('both')]
+    const driver = new Driver(redis(), graphOf(nodes, [counted]))
+    await driver.execute({ both: failure() })
+    expect((await driver.read()).state).toBe(state)
+  })
 
   test('grants a join once when its two upstreams end at the same time', async () => {
     const nodes = [node('a'), node('b'), node('join', ['a', 'b']), node('end', ['join'])]

@@ -168,6 +168,25 @@ describeWithRedis('a manual retry', () => {
     expect(await driver.claim(delivery)).toEqual(REFUSED)
   })
 
+  test('lets a node be judged again whose condition was not true', async () => {
+    const nodes = [
+      node('a'),
+      node('b'),
+      node('alarm', ['a', 'b'], { trigger: 'any_failed_fast' }),
+      node('end', ['b']),
+    ]
+    const unmet = { kind: 'condition_false' } as const
+    const driver = new Driver(redis(), nodes)
+    await driver.execute({ a: failure(), b: failure(), alarm: unmet })
+    expect(await driver.node('alarm')).toMatchObject({ skipReason: 'condition', attempts: 0 })
+    const again = await pressRetry(driver, 1)
+    expect(await driver.states()).toMatchObject({ a: 'failed', b: 'running', alarm: 'pending' })
+    // The failure of a decided it before, and still does.
+    await driver.finish(tickets(await again.settle('b')))
+    expect(await driver.node('alarm')).toMatchObject({ state: 'succeeded', attempts: 1 })
+    expect(await driver.leftovers()).toEqual([])
+  })
+
   test('is refused when a plan B made up for the failure', async () => {
     const nodes = [node('x'), gate('gate', 'x'), node('plan', ['gate']), join('join', 'x', 'plan')]
     const driver = new Driver(redis(), nodes)

@@ -1,9 +1,19 @@
+import type { SkipReason } from '../../src/coordinator/run-snapshot.ts'
 import type { FinalNodeState } from '../../src/core/states.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
-import type { GraphNode } from '../../src/flow/graph.ts'
+import type { GraphNode, TaskNode } from '../../src/flow/graph.ts'
 
 /** What happens to a node's attempts, one after the other; the last is final unless a crash loop comes first. */
-export type Step = 'crash' | 'retry' | 'interrupted' | 'succeed' | 'fail'
+export type Step =
+  | 'crash'
+  | 'retry'
+  | 'interrupted'
+  | 'succeed'
+  | 'fail'
+  /** The handler throws `Skip`. */
+  | 'skip'
+  /** Its condition is not true: the handler isn't called. */
+  | 'unmet'
 
 /** How a node should end, by section 4 of the design. */
 export interface ExpectedNode {
@@ -11,6 +21,8 @@ export interface ExpectedNode {
   readonly attempts: number
   readonly forgiven: boolean
   readonly causedBy: string | null
+  readonly causes: readonly string[]
+  readonly skipReason: SkipReason | null
 }
 
 export interface ExpectedRun {
@@ -18,11 +30,19 @@ export interface ExpectedRun {
   readonly nodes: readonly ExpectedNode[]
 }
 
+/** What becomes of a node that doesn't run. */
+type Verdict =
+  | 'runs'
+  | 'succeeded'
+  | 'upstream_failed'
+  | Exclude<SkipReason, 'condition' | 'thrown'>
+
 interface Ended {
-  state: FinalNodeState
-  attempts: number
-  /** The index of the node whose failure made this one upstream_failed. */
-  cause: number | null
+  readonly state: FinalNodeState
+  readonly attempts: number
+  readonly skipReason: SkipReason | null
+  /** The indices of the failed nodes that made this one upstream_failed, as its upstreams name them. */
+  readonly causes: readonly number[]
 }
 
 /**
@@ -36,23 +56,26 @@ export function expectedRun(
 ): ExpectedRun {
   const ended: Ended[] = []
   for (const [index, node] of graph.nodes.entries()) {
-    const state = stateBeforeRunning(node, ended)
-    if (state === 'runs') ended.push({ ...runAttempts(stepsOf(index), maxCrashes), cause: null })
-    else
-      ended.push({
-        state,
-        attempts: 0,
-        cause: state === 'upstream_failed' ? causeOf(node, ended) : null,
-      })
+    const verdict = verdictOn(node, ended)
+    ended.push(
+      verdict === 'runs' ? runAttempts(stepsOf(index), maxCrashes) : endWith(verdict, node, ended),
+    )
   }
   const forgiven = forgivenNodes(graph.nodes, ended)
-  const nodes = ended.map(({ state, attempts, cause }, index) => ({
+  const keyOf = (index: number) => graph.nodes[index]?.key ?? ''
+  const nodes = ended.map(({ state, attempts, skipReason, causes }, index) => ({
     state,
     attempts,
     forgiven: forgiven.has(index),
-    causedBy: cause === null ? null : (graph.nodes[cause]?.key ?? null),
+    causedBy: causes[0] === undefined ? null : keyOf(causes[0]),
+    causes: causes.map(keyOf),
+    skipReason,
   }))
-  const isGreen = nodes.every(({ state, forgiven }) => forgiven || !hasFailed(state))
+  const decisive = graph.succeedsWhen ?? nodes.keys()
+  const isGreen = [...decisive].every((index) => {
+    const node = nodes[index]
+    return node?.forgiven || !hasFailed(node?.state)
+  })
   return { state: isGreen ? 'succeeded' : 'failed', nodes }
 }
 
@@ -60,39 +83,101 @@ function hasFailed(state: FinalNodeState | undefined): boolean {
   return state === 'failed' || state === 'upstream_failed'
 }
 
-function stateBeforeRunning(node: GraphNode, ended: readonly Ended[]): FinalNodeState | 'runs' {
+function endWith(
+  verdict: Exclude<Verdict, 'runs'>,
+  node: GraphNode,
+  ended: readonly Ended[],
+): Ended {
+  const nothing = { attempts: 0, skipReason: null, causes: [] }
+  if (verdict === 'succeeded') return { ...nothing, state: verdict }
+  if (verdict !== 'upstream_failed') return { ...nothing, state: 'skipped', skipReason: verdict }
+  const causes = node.upstreams.flatMap((up) =>
+    ended[up]?.state === 'failed' ? [up] : (ended[up]?.causes ?? []),
+  )
+  return { ...nothing, state: verdict, causes: [...new Set(causes)] }
+}
+
+function verdictOn(node: GraphNode, ended: readonly Ended[]): Verdict {
   const states = node.upstreams.map((index) => ended[index]?.state)
   const someFailed = states.some(hasFailed)
   switch (node.kind) {
-    case 'task':
-      if (node.trigger === 'any_failed') return someFailed ? 'runs' : 'skipped'
-      if (someFailed) return 'upstream_failed'
-      return states.includes('skipped') ? 'skipped' : 'runs'
+    case 'task': {
+      const verdict = states.length === 0 ? 'runs' : triggerVerdict(node, states)
+      const propagates = node.skipOnUpstreamSkip ?? node.trigger === 'all_success'
+      const isStopped = verdict === 'runs' && propagates && states.includes('skipped')
+      return isStopped ? 'upstream_skipped' : verdict
+    }
     case 'gate':
-      return someFailed ? 'succeeded' : 'skipped'
+      return someFailed ? 'succeeded' : 'not_needed'
     case 'settled':
       return 'succeeded'
     case 'join':
+    case 'first':
       if (states.includes('succeeded')) return 'succeeded'
-      return someFailed ? 'upstream_failed' : 'skipped'
+      return someFailed ? 'upstream_failed' : 'upstream_skipped'
   }
 }
 
-function causeOf(node: GraphNode, ended: readonly Ended[]): number | null {
-  const first = node.upstreams.find((index) => hasFailed(ended[index]?.state))
-  if (first === undefined) return null
-  return ended[first]?.state === 'failed' ? first : (ended[first]?.cause ?? null)
+/** What docs/flows.md says of each trigger, on its own: whether the node may run, before skips are propagated. */
+function triggerVerdict(
+  { trigger }: TaskNode,
+  states: readonly (FinalNodeState | undefined)[],
+): Verdict {
+  const failed = states.filter(hasFailed)
+  // A skip that doesn't propagate is as good as a success.
+  const fine = states.filter((state) => !hasFailed(state))
+  const orFail = (fires: boolean) => (fires ? 'runs' : 'upstream_failed')
+  const orNot = (fires: boolean) => (fires ? 'runs' : 'not_needed')
+  switch (trigger) {
+    case 'all_success':
+    case 'none_failed':
+      return orFail(fine.length === states.length)
+    case 'any_success':
+    case 'any_success_fast':
+      return orFail(fine.length > 0)
+    case 'none_failed_min_one_success':
+      if (failed.length > 0) return 'upstream_failed'
+      return states.includes('succeeded') ? 'runs' : 'upstream_skipped'
+    case 'all_failed':
+      return orNot(states.every(hasFailed))
+    case 'any_failed':
+    case 'any_failed_fast':
+      return orNot(failed.length > 0)
+    case 'all_done':
+      return 'runs'
+    case 'none_skipped':
+      return states.includes('skipped') ? 'upstream_skipped' : 'runs'
+    case 'all_skipped':
+      return orNot(states.every((state) => state === 'skipped'))
+    default: {
+      const counted = trigger.of === 'failed' ? failed.length : fine.length
+      const isFraction = trigger.count > 0 && trigger.count < 1
+      const wanted = isFraction ? trigger.count * states.length : trigger.count
+      const fires = trigger.kind === 'at_least' ? counted >= wanted : counted <= wanted
+      const waitsForFailure = (trigger.kind === 'at_least') === (trigger.of === 'failed')
+      return waitsForFailure ? orNot(fires) : orFail(fires)
+    }
+  }
 }
 
-function runAttempts(
-  steps: readonly Step[],
-  maxCrashes: number,
-): { state: FinalNodeState; attempts: number } {
+function runAttempts(steps: readonly Step[], maxCrashes: number): Ended {
   let crashes = 0
+  const ended = (
+    state: FinalNodeState,
+    attempts: number,
+    skipReason: SkipReason | null = null,
+  ) => ({
+    state,
+    attempts,
+    skipReason,
+    causes: [],
+  })
   for (const [i, step] of steps.entries()) {
-    if (step === 'succeed') return { state: 'succeeded', attempts: i + 1 }
+    if (step === 'succeed') return ended('succeeded', i + 1)
+    if (step === 'skip') return ended('skipped', i + 1, 'thrown')
+    if (step === 'unmet') return ended('skipped', i, 'condition')
     if (step === 'crash') crashes++
-    if (step === 'fail' || crashes > maxCrashes) return { state: 'failed', attempts: i + 1 }
+    if (step === 'fail' || crashes > maxCrashes) return ended('failed', i + 1)
   }
   throw new Error(`steps without an end: ${steps.join()}`)
 }

@@ -11,6 +11,7 @@ import {
   retryIn,
   type Settled,
   settledAnswer,
+  skip,
   success,
   TAKEN_OVER,
   tickets,
@@ -379,3 +380,20 @@ function comparable({ waitMs, toAdd, ...rest }: Settled) {
   const rough = (ticket: TicketToAdd) => ({ ...ticket, delayMs: roughly(ticket.delayMs) })
   return { ...rest, waitMs: roughly(waitMs), toAdd: toAdd.map(rough) }
 }
+
+describeWithRedis('a settle that skips', () => {
+  test.each([
+    ['a handler that threw Skip', skip(), 'thrown', 1],
+    ['a condition that is not true', { kind: 'condition_false' } as const, 'condition', 0],
+  ])('by %s gives the same answer again', async (_name, outcome, skipReason, attempts) => {
+    const driver = new Driver(redis(), chain(2))
+    const first = await driver.openGranted()
+    const answer = await first.settle('k0', outcome)
+    expect(answer).toMatchObject({ rowLeft: 'empty', toAdd: [], runEnd: 'succeeded' })
+    const before = await driver.dump()
+    expect(await first.settle('k0', outcome)).toEqual(answer)
+    expect(await driver.dump()).toEqual(before)
+    expect(await driver.node('k0')).toMatchObject({ state: 'skipped', skipReason, attempts })
+    expect(await driver.node('k1')).toMatchObject({ skipReason: 'upstream_skipped' })
+  })
+})

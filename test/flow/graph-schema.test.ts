@@ -68,7 +68,7 @@ describe('parseGraph', () => {
     [
       'any_failed of nothing',
       { nodes: [{ ...x, trigger: 'any_failed' }] },
-      'x: waits for a failure but has no upstreams',
+      'x: has a trigger but no upstreams',
     ],
     [
       'a gate of nothing',

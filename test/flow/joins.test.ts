@@ -163,7 +163,7 @@ describe('orElse', () => {
         x,
         () => alert.with({ trigger: 'any_failed', after: [list({ site: 'x' }), x] })({}),
       ],
-      'would start it for a failure outside of the plan',
+      "alert: trigger 'any_failed' inside of a plan of orElse() would start it although the plan is not needed",
     ],
   ])('refuses %s', (_name, args, message) => {
     const define = () =>
@@ -194,12 +194,12 @@ describe('settled', () => {
     ])
   })
 
-  test('lets an any_failed node use an outcome', () => {
+  test('stands for the node that it tells of where a trigger counts it', () => {
     const { nodes } = shortGraph(() => {
       const x = list({ site: 'x' })
       take.with({ trigger: 'any_failed', after: [x] })({ outcome: settled(x) })
     })
-    expect(nodes.at(-1)).toEqual(['take', ['list', '$settled']])
+    expect(nodes.at(-1)).toEqual(['take', ['list']])
   })
 
   test.each([

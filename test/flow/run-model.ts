@@ -42,6 +42,7 @@ function nodeState(
     case 'gate':
       return hasFailed ? 'succeeded' : 'skipped'
     case 'join':
+    case 'first':
       if (upstreams.includes('succeeded')) return 'succeeded'
       return hasFailed ? 'upstream_failed' : 'skipped'
     case 'settled':

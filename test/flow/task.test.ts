@@ -78,7 +78,7 @@ describe('with', () => {
     ['a key with the mark of virtual nodes', { key: '$gate' }, 'got "$gate"\n  → at key'],
     ['a key with a prefix', { key: 'eu/ping' }, 'got "eu/ping"'],
     ['a key that is taken', { key: 'list' }, 'got "list" again'],
-    ['an unknown trigger', { trigger: 'sometimes' }, "'all_success' or 'any_failed'"],
+    ['an unknown trigger', { trigger: 'sometimes' }, 'got "sometimes"'],
     ['a bad policy', { retry: 'exponential' }, 'retry'],
     [
       'a Ref as a key',
@@ -92,7 +92,7 @@ describe('with', () => {
       (_x: unknown, given: unknown) => ({ after: [given] }),
       'ping.with(): after[0]: expected a Ref to a node',
     ],
-    ['any_failed without upstreams', { trigger: 'any_failed' }, 'it would never start'],
+    ['any_failed without upstreams', { trigger: 'any_failed' }, 'it has nothing to wait for'],
   ])('refuses %s', (_name, options, message) => {
     expect(calling(options)).toThrow(DefinitionError)
     expect(calling(options)).toThrow(message)

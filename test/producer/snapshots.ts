@@ -37,6 +37,8 @@ export function snapshot(
       endedAt: null,
       dueAt: null,
       causedBy: null,
+      causes: [],
+      skipReason: null,
       log: [],
       ...nodes[node.key],
     })),

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Failure } from '../../src/core/failure.ts'
+import { and, is, not, or } from '../../src/flow/conditions.ts'
 import { type AnyFlow, type Flow, flow } from '../../src/flow/flow.ts'
 import type { FlowDefinition } from '../../src/flow/flow-definition.ts'
-import { orElse, settled } from '../../src/flow/joins.ts'
+import { firstOf, orElse, settled } from '../../src/flow/joins.ts'
 import type { IsAny } from '../../src/flow/jsonify.ts'
 import type { Ref, Settled } from '../../src/flow/ref-types.ts'
 import { task } from '../../src/flow/task.ts'
@@ -97,6 +98,39 @@ export function narrows(outcome: Settled<{ text: string }>): string {
   assertType<Equal<typeof outcome.error, Failure | null>>()
   return outcome.error?.error.message ?? outcome.status
 }
+
+// Branches.
+export const branches = flow(
+  {
+    name: 'branches',
+    input: z.object({ kind: z.enum(['a', 'b']), n: z.number(), loose: z.any() }),
+    succeedsWhen: ['cached'],
+  },
+  (input) => {
+    const isA = is(input.kind, 'a')
+    assertType<Equal<typeof isA, Ref<boolean>>>()
+    is(input.n, 1)
+    is(input.loose, null)
+    // @ts-expect-error never equal
+    is(input.kind, 'c')
+    // @ts-expect-error never equal
+    is(input.n, '1')
+    // @ts-expect-error no scalar
+    is(ping({ url: 'x' }), 'x')
+    // @ts-expect-error no condition
+    and(isA, input.kind)
+    // @ts-expect-error no condition
+    not(input.n)
+    const first = firstOf(
+      ping.with({ if: isA })({ url: 'x' }),
+      cached.with({ if: not(or(isA, isA)) })({ why: 'x' }),
+    )
+    assertType<Equal<typeof first, Ref<{ text: string } | { old: boolean }>>>()
+    // @ts-expect-error one is no choice
+    firstOf(ping({ url: 'x' }))
+    return first
+  },
+)
 
 // Lists of flows, and functions that take one.
 export const flows: readonly AnyFlow[] = [whole, shaped, silent, outer, planB, recursive]

@@ -1,10 +1,13 @@
 import { z } from 'zod'
+import { is } from '../../src/flow/conditions.ts'
 import type { TaskContext } from '../../src/flow/context.ts'
+import { fail } from '../../src/flow/fail.ts'
 import { flow } from '../../src/flow/flow.ts'
 import type { IsAny } from '../../src/flow/jsonify.ts'
 import type { Arg, Ref } from '../../src/flow/ref-types.ts'
 import { at } from '../../src/flow/refs.ts'
 import { type AnyTask, type Task, task } from '../../src/flow/task.ts'
+import { atLeast, atMost } from '../../src/flow/trigger.ts'
 import { type Any, assertType, type Equal, type ValueOf } from './assert.ts'
 
 const fetchPage = task(
@@ -96,8 +99,55 @@ export const calls = flow({ name: 'calls', input: z.object({ url: z.string() }) 
   fetchPage.with({ lock: 'x' })
   // @ts-expect-error a trigger that doesn't exist
   fetchPage.with({ trigger: 'never' })
+  fetchPage.with({ trigger: atLeast(2, 'failed'), skipOnUpstreamSkip: true })
+  // @ts-expect-error neither successes nor failures
+  atMost(1, 'skipped')
+  fetchPage.with({ if: is(page.size, 0) })
+  // @ts-expect-error a condition is a Ref to a boolean
+  fetchPage.with({ if: page.text })
+  // @ts-expect-error what is known now needs no condition
+  fetchPage.with({ if: true })
   return page
 })
+
+// Failures that are returned.
+const mayFail = task({ name: 'may-fail', input: z.object({}) }, async () =>
+  Math.random() < 0.5 ? fail('unlucky') : { ok: true },
+)
+assertType<Equal<ValueOf<ReturnType<typeof mayFail>>, { ok: boolean }>>()
+const checked = task(
+  { name: 'checked', input: z.object({}), failWhen: (output: { ok: boolean }) => !output.ok },
+  () => ({ ok: true, more: 1 }),
+)
+assertType<Equal<ValueOf<ReturnType<typeof checked>>, { ok: boolean; more: number }>>()
+const both = task(
+  { name: 'both', input: z.object({}), failWhen: (output: string) => output === '' },
+  (_, context) => {
+    if (context.attempt > 2) return context.attempt === 3 ? fail('no') : ''
+    return context.node
+  },
+)
+assertType<Equal<ValueOf<ReturnType<typeof both>>, string>>()
+export const checkedByOutput = task(
+  {
+    name: 'checked-by-output',
+    input: z.object({}),
+    output: z.object({ ok: z.boolean() }),
+    failWhen: (output) => {
+      assertType<Equal<typeof output, { ok: boolean }>>()
+      return !output.ok
+    },
+  },
+  () => fail(new Error('never')),
+)
+assertType<Equal<ValueOf<ReturnType<typeof checkedByOutput>>, { ok: boolean }>>()
+task(
+  // @ts-expect-error the handler's result is not what failWhen takes
+  { name: 'wrong', input: z.object({}), failWhen: (output: { ok: boolean }) => !output.ok },
+  () => ({ no: true }),
+)
+// @ts-expect-error neither an error nor a message
+fail(1)
 
 // Lists of tasks, and functions that take one.
 export const tasks: readonly AnyTask[] = [fetchPage, declared, parseAny, json, silent, parsing]

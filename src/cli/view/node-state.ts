@@ -38,8 +38,17 @@ export function stateText(node: NodeSnapshot, now: number): string {
   if (node.state === 'retrying')
     return left === null ? 'retrying' : `retry in ${countdownText(left)}`
   if (node.state === 'waiting') return waitingText(node.waitingFor, left)
-  if (node.state === 'upstream_failed') return `upstream failed (${node.causedBy ?? 'unknown'})`
+  if (node.state === 'upstream_failed') return `upstream failed (${causesText(node)})`
+  if (node.skipReason !== null) return `skipped (${node.skipReason.replaceAll('_', ' ')})`
   return node.forgiven ? `${node.state}, forgiven` : node.state
+}
+
+const MAX_CAUSES = 3
+
+function causesText({ causes, causedBy }: NodeSnapshot): string {
+  if (causes.length === 0) return causedBy ?? 'unknown'
+  const shown = causes.slice(0, MAX_CAUSES).join(', ')
+  return causes.length > MAX_CAUSES ? `${shown}, ${causes.length - MAX_CAUSES} more` : shown
 }
 
 function waitingText(cause: NodeSnapshot['waitingFor'], left: number | null): string {

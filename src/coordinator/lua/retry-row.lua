@@ -10,15 +10,20 @@ local function hasForgiven(change, index)
   return state == 'f' or state == 'u'
 end
 
+-- Has a handler of this node been called, or could it be at any time?
+local function hasStarted(state, attempts)
+  return not isFinal(state) or int(attempts) > (state == 'I' and 1 or 0)
+end
+
 -- All descendants of the retried nodes, or nil if one of them has started or made up for a failure.
 local function unstartedDescendants(change, retried)
   local found, queue, head = {}, {}, 1
   for index in pairs(retried) do queue[#queue + 1] = index end
   while head <= #queue do
-    for j in gmatch(call('HGET', graphKey(change.graph), 'd' .. queue[head]) or '', '(%d+)%.%d+%.%a%.%d+') do
+    for j in gmatch(call('HGET', graphKey(change.graph), 'd' .. queue[head]) or '', '(%d+)%.%d+%.%w+%.%d+') do
       if not found[j] then
         local state, attempts = unpackNode(call('HGET', change.key, 'n' .. j) or '')
-        if state and (int(attempts) > 0 or not isFinal(state)) then return nil end
+        if state and hasStarted(state, attempts) then return nil end
         if state == 'S' and hasForgiven(change, j) then return nil end
         found[j] = state or 'pending'
         queue[#queue + 1] = j

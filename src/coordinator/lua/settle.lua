@@ -7,6 +7,8 @@
 --   failed       kind|JSON of error and decision     dependants of the node
 --   retry        kind|JSON of error and decision     <delayMs>.<queue@priority or ''>: a place moves it to a new ticket
 --   interrupted  kind|JSON of error and decision     ''     the attempt costs nothing, the node is ready again
+--   skipped      skipped|JSON of the thrown Skip     dependants of the node
+--   condition_false  ''                              dependants of the node; no attempt was made of the grant
 --   no_handler   kind|JSON for the day it gives up   <limitMs>: how long to wait for a worker that knows the task
 --   goOn: <place>.<grain>.<slots>: nodes of that place that become ready may stay in this row, up to `grain` of them (R5,
 --   R24); as many of the row's ready nodes as there are slots are granted at once; grain is also that of new tickets
@@ -22,10 +24,10 @@
 local function storedAnswer(change, runState, ticket, index, lease, rowText)
   local state, _, _, _, _, _, x = unpackNode(call('HGET', change.key, 'n' .. index))
   local row = rowText and readRow(rowText) or {lease = lease, tokens = ''}
-  local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T')
+  local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T' or wasSkipped(state))
   if not settledByMe then return {'refused', 'superseded'} end
   local toAdd = owedBy(change.key, change.tickets, ticket, change.at)
-  local endedIt = (state == 'S' or state == 'F') and x == call('HGET', change.key, 'e')
+  local endedIt = (state == 'S' or state == 'F' or wasSkipped(state)) and x == call('HGET', change.key, 'e')
   local runEnd = endedIt and (runState == 'S' and 'succeeded' or (runState == 'F' and 'failed' or '')) or ''
   -- What it granted to go on is not told again: the worker claims once more and finds it under the same lease.
   if row.tokens == '~' .. index then
@@ -83,9 +85,20 @@ function OUTCOMES.no_handler(change, attempt, limitMs)
   return '~' .. attempt.index, wait
 end
 
+local function skip(change, attempt, letter, start, dependants)
+  setNode(change, attempt.index, packNode(letter, attempt.number, '', attempt.retries, attempt.crashes, start, change.elapsed))
+  change.left = change.left - 1
+  resolve(change, letter, dependants)
+end
+
+function OUTCOMES.skipped(change, attempt, detail) skip(change, attempt, 'X', attempt.start, detail) end
+
+function OUTCOMES.condition_false(change, attempt, detail) skip(change, attempt, 'I', '', detail) end
+
 -- The result, or the line of the ended attempt; nothing for a grant that was given back.
 local function record(change, attempt, outcome, payload, token)
   if outcome == 'succeeded' then call('HSET', outKey(change.run), attempt.index, payload)
+  elseif outcome == 'condition_false' then return
   elseif outcome ~= 'no_handler' or sub(token, 1, 1) == '!' then
     local kind, details = match(payload, '^([^|]*)|(.*)$')
     appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, change.elapsed, details}, '|'))

@@ -1,28 +1,47 @@
 import { z } from 'zod'
 import {
+  and,
   type Flow,
+  fail,
+  firstOf,
   flow,
+  is,
   NonRetryable,
+  not,
+  or,
   orElse,
   policy,
   type Ref,
+  Skip,
   settled,
   task,
 } from '../../../src/index.ts'
-import type { Item, Program } from './program.ts'
+import type { Condition, Item, Program } from './program.ts'
+
+/** A result that is a failure. */
+const REFUSED = 'refused'
 
 export type ProgramFlow = Flow<{ start: string }, string>
 
 /** The program as a flow, written with the public functions. Its handlers do what their scripts say. */
 export function programFlow(name: string, program: Program): ProgramFlow {
   const step = task(
-    { name: `${name}-step`, input: z.object({ uses: z.array(z.unknown()) }) },
+    {
+      name: `${name}-step`,
+      input: z.object({ uses: z.array(z.unknown()) }),
+      failWhen: (output: string) => output === REFUSED,
+    },
     (_, ctx) => {
       const item = program.find((other) => other.kind === 'task' && other.key === ctx.node)
       if (item?.kind !== 'task') throw new Error(`no script for ${ctx.node}`)
-      const { errors, last } = item.script
-      if (ctx.attempt <= errors || last === 'exhaust') throw new Error(`failure ${ctx.attempt}`)
+      const { errors, by, last } = item.script
+      if (ctx.attempt <= errors || last === 'exhaust') {
+        const error = new Error(`failure ${ctx.attempt}`)
+        if (by === 'throw') throw error
+        return by === 'fail' ? fail(error) : REFUSED
+      }
       if (last === 'abandon') throw new NonRetryable('given up')
+      if (last === 'skip') throw new Skip('nothing to do')
       return ctx.node
     },
   )
@@ -32,10 +51,21 @@ export function programFlow(name: string, program: Program): ProgramFlow {
     const refAt = (i: number): Ref<string> => refs[i] ?? input.start
     const add = (item: Item & { kind: 'task' }) => {
       const retry = policy.constant({ delay: 5, maxRetries: item.script.maxRetries })
-      const { key, trigger, queue, delayMs } = item
+      const { key, trigger, skipOnUpstreamSkip, queue, delayMs, condition } = item
       const after = item.after.map(refAt)
-      const options = { key, trigger, queue, delay: delayMs, retry, after }
+      const options = {
+        ...{ key, trigger, skipOnUpstreamSkip, queue, delay: delayMs, retry, after },
+        ...(condition && { if: conditionOf(condition) }),
+      }
       return step.with(options)({ uses: item.uses.map(refAt) })
+    }
+    /** A task's value is its key, and the input says where it starts. */
+    const conditionOf = ({ of, holds, form }: Condition): Ref<boolean> => {
+      const [ref, value] = of === null ? [input.start, 'x'] : [refAt(of), `n${of}`]
+      const isTrue = is(ref, holds ? value : 'another')
+      if (form === 'is') return isTrue
+      if (form === 'not') return not(is(ref, holds ? 'another' : value))
+      return form === 'and' ? and(isTrue, not(not(isTrue))) : or(is(ref, 'neither'), isTrue)
     }
     const addRange = (from: number, to: number): void => {
       for (let i = from; i < to; i++) {
@@ -43,7 +73,10 @@ export function programFlow(name: string, program: Program): ProgramFlow {
         if (item?.kind === 'task') refs[i] = add(item)
         // The tasks take any value, so one type of Ref serves all nodes.
         else if (item?.kind === 'settled') refs[i] = settled(refAt(item.of)) as never
-        else if (item?.kind === 'gate') {
+        else if (item?.kind === 'first') {
+          const [a = 0, b = 0] = item.of
+          refs[i] = firstOf(refAt(a), refAt(b))
+        } else if (item?.kind === 'gate') {
           const { end } = item
           const join = program[end]
           refs[end] = orElse(refAt(item.of), () => {

@@ -1,37 +1,32 @@
 import { expect, test } from 'vitest'
 import { describeWithRedis } from '../../setup/namespace.ts'
+import { seeded } from '../../setup/seeded.ts'
+import { Tally } from '../../setup/tally.ts'
 import { openScene, runEnd, TEST_TIMEOUT_MS } from '../../worker/scene.ts'
-import { describeProgram, drawProgram, type Program, seeded } from './program.ts'
+import { describeProgram, drawProgram, type Item, type Program } from './program.ts'
 import { programFlow } from './program-flow.ts'
 import { type Expectation, expectationOf } from './reference.ts'
 
-const PROGRAMS = 200
+const PROGRAMS = 300
 /** A seed to repeat, as a failed test prints it; null: a new one each time. */
 const SEED_TO_REPEAT: number | null = null
 
 /** How often what happened, per kind of node. */
-class Tally {
-  readonly #counts = new Map<string, number>()
+function count(tally: Tally, program: Program, { run, nodes }: Expectation): void {
+  tally.add(`run ${run}`)
+  program.forEach((item, i) => {
+    const { state = '', forgiven = false, skipReason } = nodes[i] ?? {}
+    tally.add(`${ruleOf(item)} ${skipReason ?? state}${forgiven ? ', forgiven' : ''}`)
+    if (item.kind !== 'task' || (state !== 'succeeded' && state !== 'failed')) return
+    const { last, errors, by } = item.script
+    tally.add(`attempts: ${errors > 0 ? `${by}, then ` : ''}${last}`)
+  })
+}
 
-  add(program: Program, { run, nodes }: Expectation): void {
-    this.#count(`run ${run}`)
-    program.forEach((item, i) => {
-      const { state = '', forgiven = false } = nodes[i] ?? {}
-      const what = item.kind === 'task' ? item.trigger : item.kind
-      this.#count(`${what} ${state}${forgiven ? ', forgiven' : ''}`)
-      if (item.kind !== 'task' || (state !== 'succeeded' && state !== 'failed')) return
-      const { last, errors } = item.script
-      this.#count(`attempts: ${errors > 0 ? 'fail, then ' : ''}${last}`)
-    })
-  }
-
-  get table(): Record<string, number> {
-    return Object.fromEntries([...this.#counts].sort(([a], [b]) => a.localeCompare(b)))
-  }
-
-  #count(what: string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
-  }
+function ruleOf(item: Item): string {
+  if (item.kind !== 'task') return item.kind
+  const { trigger } = item
+  return typeof trigger === 'string' ? trigger : `${trigger.kind} ${trigger.of}`
 }
 
 describeWithRedis(
@@ -64,7 +59,8 @@ describeWithRedis(
         const ended = await runEnd(runs[i] ?? scene.producer.run(''))
         const expected = expectationOf(program)
         const shown = `program ${i} of seed ${seed}:\n${describeProgram(program)}`
-        const nodes = ended.nodes.map(({ state, forgiven, attempts }) => ({
+        const nodes = ended.nodes.map(({ state, forgiven, attempts, skipReason }) => ({
+          skipReason,
           state,
           forgiven,
           attempts,
@@ -77,7 +73,7 @@ describeWithRedis(
             Array.from({ length: node.attempts }, (_, n) => n + 1),
           )
         }
-        tally.add(program, expected)
+        count(tally, program, expected)
       }
       console.table(tally.table)
     })

@@ -1,4 +1,4 @@
-import type { FinalNodeState, FinalRunState } from '../../../src/index.ts'
+import type { FinalNodeState, FinalRunState, Trigger } from '../../../src/index.ts'
 import type { Item, Program, Script } from './program.ts'
 
 /** How a node of a program should end. */
@@ -6,7 +6,11 @@ export interface ExpectedNode {
   readonly state: FinalNodeState
   readonly forgiven: boolean
   readonly attempts: number
+  readonly skipReason: SkipReason | null
 }
+
+type SkipReason = 'upstream_skipped' | 'not_needed' | 'condition' | 'thrown'
+type Ending = Pick<ExpectedNode, 'state' | 'skipReason'>
 
 export interface Expectation {
   readonly run: FinalRunState
@@ -15,14 +19,18 @@ export interface Expectation {
 
 /** How a run of the program should end, by what the documentation says of triggers, joins and forgiveness. */
 export function expectationOf(program: Program): Expectation {
-  const states: FinalNodeState[] = []
-  for (const item of program) states.push(stateOf(item, states))
+  const endings: Ending[] = []
+  for (const item of program) endings.push(endingOf(item, program, endings))
+  const states = endings.map(({ state }) => state)
   const forgiven = forgivenIn(program, states)
   const nodes = program.map((item, i): ExpectedNode => {
-    const state = states[i] ?? 'skipped'
-    const hasRun = item.kind === 'task' && (state === 'succeeded' || state === 'failed')
+    const { state, skipReason } = endings[i] ?? { state: 'skipped', skipReason: null }
+    const hasRun =
+      item.kind === 'task' &&
+      (state === 'succeeded' || state === 'failed' || skipReason === 'thrown')
     return {
       state,
+      skipReason,
       forgiven: forgiven.has(i),
       attempts: hasRun ? attemptsOf(item.script) : 0,
     }
@@ -37,10 +45,16 @@ function attemptsOf({ errors }: Script): number {
 }
 
 /** Everything that a node waits for. */
-function upstreamsOf(item: Item): readonly number[] {
+function upstreamsOf(item: Item, program: Program): readonly number[] {
   switch (item.kind) {
-    case 'task':
-      return [...item.uses, ...item.after, ...item.gates]
+    case 'task': {
+      const { uses, after, gates, condition } = item
+      const looked = condition?.of ?? null
+      const all = new Set([...uses, ...after, ...gates, ...(looked === null ? [] : [looked])])
+      return isPlain(item) ? [...all] : [...new Set([...all].map((i) => toldOf(i, program)))]
+    }
+    case 'first':
+      return item.of
     case 'settled':
     case 'gate':
       return [item.of]
@@ -49,26 +63,92 @@ function upstreamsOf(item: Item): readonly number[] {
   }
 }
 
+/** Runs only if everything that it waits for succeeded. */
+function isPlain({ trigger, skipOnUpstreamSkip }: Item & { kind: 'task' }): boolean {
+  return trigger === 'all_success' && skipOnUpstreamSkip !== false
+}
+
+/** Under a trigger, a `settled` stands for the node that it tells of. */
+function toldOf(i: number, program: Program): number {
+  const item = program[i]
+  return item?.kind === 'settled' ? toldOf(item.of, program) : i
+}
+
 function isFailure(state: FinalNodeState | undefined): boolean {
   return state === 'failed' || state === 'upstream_failed'
 }
 
-function stateOf(item: Item, states: readonly FinalNodeState[]): FinalNodeState {
-  const upstreams = upstreamsOf(item).map((i) => states[i])
+const SUCCEEDED: Ending = { state: 'succeeded', skipReason: null }
+const UPSTREAM_FAILED: Ending = { state: 'upstream_failed', skipReason: null }
+const skippedBy = (skipReason: SkipReason): Ending => ({ state: 'skipped', skipReason })
+
+function endingOf(item: Item, program: Program, endings: readonly Ending[]): Ending {
+  const upstreams = upstreamsOf(item, program).map((i) => endings[i]?.state)
   const someFailed = upstreams.some(isFailure)
   switch (item.kind) {
     case 'settled':
-      return 'succeeded'
+      return SUCCEEDED
     case 'gate':
-      return someFailed ? 'succeeded' : 'skipped'
+      return someFailed ? SUCCEEDED : skippedBy('not_needed')
     case 'join':
-      if (upstreams.includes('succeeded')) return 'succeeded'
-      return someFailed ? 'upstream_failed' : 'skipped'
-    case 'task':
-      if (item.trigger === 'any_failed' && !someFailed) return 'skipped'
-      if (item.trigger === 'all_success' && someFailed) return 'upstream_failed'
-      if (item.trigger === 'all_success' && upstreams.includes('skipped')) return 'skipped'
-      return item.script.last === 'succeed' ? 'succeeded' : 'failed'
+    case 'first':
+      if (upstreams.includes('succeeded')) return SUCCEEDED
+      return someFailed ? UPSTREAM_FAILED : skippedBy('upstream_skipped')
+    case 'task': {
+      if (upstreams.length === 0) return run(item)
+      const stopped = stoppedBy(item.trigger, upstreams)
+      if (stopped) return stopped
+      const propagates = item.skipOnUpstreamSkip ?? item.trigger === 'all_success'
+      const isSkipped = propagates && upstreams.includes('skipped')
+      return isSkipped ? skippedBy('upstream_skipped') : run(item)
+    }
+  }
+}
+
+/** How a task ends whose turn has come. */
+function run({ condition, script }: Item & { kind: 'task' }): Ending {
+  if (condition && !condition.holds) return skippedBy('condition')
+  if (script.last === 'skip') return skippedBy('thrown')
+  return { state: script.last === 'succeed' ? 'succeeded' : 'failed', skipReason: null }
+}
+
+/** What the trigger makes of a task that doesn't run; null for one that does. */
+function stoppedBy(
+  trigger: Trigger,
+  upstreams: readonly (FinalNodeState | undefined)[],
+): Ending | null {
+  const failed = upstreams.filter(isFailure).length
+  const skipped = upstreams.filter((state) => state === 'skipped').length
+  const all = upstreams.length
+  const needs = (fires: boolean) => (fires ? null : skippedBy('not_needed'))
+  const demands = (fires: boolean) => (fires ? null : UPSTREAM_FAILED)
+  if (typeof trigger !== 'string') {
+    const isLeast = trigger.kind === 'at_least'
+    const counted = trigger.of === 'failed' ? failed : all - failed
+    const fires = isLeast ? counted >= trigger.count : counted <= trigger.count
+    return isLeast === (trigger.of === 'failed') ? needs(fires) : demands(fires)
+  }
+  switch (trigger) {
+    case 'all_done':
+      return null
+    case 'all_success':
+    case 'none_failed':
+      return demands(failed === 0)
+    case 'none_failed_min_one_success':
+      if (failed > 0) return UPSTREAM_FAILED
+      return skipped === all ? skippedBy('upstream_skipped') : null
+    case 'any_success':
+    case 'any_success_fast':
+      return demands(failed < all)
+    case 'any_failed':
+    case 'any_failed_fast':
+      return needs(failed > 0)
+    case 'all_failed':
+      return needs(failed === all)
+    case 'none_skipped':
+      return skipped === 0 ? null : skippedBy('upstream_skipped')
+    case 'all_skipped':
+      return needs(skipped === all)
   }
 }
 
@@ -79,7 +159,8 @@ function forgivenIn(program: Program, states: readonly FinalNodeState[]): Set<nu
     const item = program[i]
     if (!item || !isFailure(states[i])) return
     forgiven.add(i)
-    if (states[i] === 'upstream_failed') for (const upstream of upstreamsOf(item)) forgive(upstream)
+    if (states[i] === 'upstream_failed')
+      for (const upstream of upstreamsOf(item, program)) forgive(upstream)
   }
   program.forEach((item, i) => {
     if (item.kind === 'join' && states[i] === 'succeeded') forgive(item.x)

@@ -1,24 +1,12 @@
--- Resolves what depends on nodes that became final: triggers (section 4 of the design), virtual nodes, forgiveness.
--- Upstream counts are packed into one number, w<index>: succeeded + failed * 2^16 + skipped * 2^32.
+-- Resolves what depends on nodes that became final: counts them for each dependant, asks the truth table (triggers.lua)
+-- and forgives.
+-- Upstream counts are packed into one number, w<index>: succeeded + failed * 2^16 + skipped * 2^32. A node has at most
+-- 65,535 upstreams (flow/graph.ts).
 local FAILED, SKIPPED = 65536, 4294967296
 
 local function countOf(state)
   if state == 'S' then return 1 end
-  return state == 'K' and SKIPPED or FAILED
-end
-
--- What a node becomes when all of its upstreams are final. Rules: s all_success, f any_failed;
--- virtual: G gate (plan B's door), J join of plan A and plan B, D settled.
--- Returns Y (ready), S, U or K.
-local function outcomeOf(rule, counts)
-  local skipped = floor(counts / SKIPPED)
-  local failed = floor(counts % SKIPPED / FAILED)
-  local succeeded = counts % FAILED
-  if rule == 's' then return failed > 0 and 'U' or (skipped > 0 and 'K' or 'Y') end
-  if rule == 'f' then return failed > 0 and 'Y' or 'K' end
-  if rule == 'G' then return failed > 0 and 'S' or 'K' end
-  if rule == 'J' then return succeeded > 0 and 'S' or (failed > 0 and 'U' or 'K') end
-  return 'S'
+  return hasFailed(state) and FAILED or SKIPPED
 end
 
 -- One resolution works on a `change`: what this script has decided and not written yet.
@@ -69,29 +57,54 @@ local function finishVirtually(change, index, state)
   if state == 'U' then change.failed = change.failed + 1 end
 end
 
--- `dependants` of a node that became final as `state`: <index>.<fan-in>.<rule>.<delayMs>.<place>,...
+-- A fast trigger that has fired: its later upstreams find the node decided.
+local function isDecided(change, index)
+  if nodeOf(change, index) then return true end
+  for _, entry in ipairs(change.ready) do
+    if entry[1] == index then return true end
+  end
+  return false
+end
+
+-- Counts one more final upstream of a node. Returns what the node becomes, or nil if that isn't decided, or was before.
+local function decide(change, index, fanIn, rule, propagates, n, count)
+  local counts = fanIn == '1' and count or call('HINCRBY', change.key, 'w' .. index, count)
+  local s, f, k, all = counts % FAILED, floor(counts % SKIPPED / FAILED), floor(counts / SKIPPED), tonumber(fanIn)
+  local complete = s + f + k == all
+  if complete and all > 1 then change.spent[#change.spent + 1] = 'w' .. index end
+  if not complete and not isFast(rule) then return nil end
+  local outcome = withSkips(outcomeOf(rule, tonumber(n), s, f, k, all), propagates, k)
+  if isFast(rule) and (not complete and outcome ~= 'Y' or isDecided(change, index)) then return nil end
+  return outcome
+end
+
+-- `dependants` of a node that became final as `state`: <index>.<fan-in>.<rule><k if skips propagate><n>.<delayMs>.<place>,...
 -- Goes on through everything that becomes final by it. Nodes that can run are collected in change.ready.
 local function resolve(change, state, dependants)
   local queue, head = {{state, dependants}}, 1
   while head <= #queue do
     local count = countOf(queue[head][1])
-    for j, fanIn, rule, delayMs, place in gmatch(queue[head][2], '(%d+)%.(%d+)%.(%a)%.(%d+)%.(%d+)') do
-      local counts, complete = count, true
-      if fanIn ~= '1' then
-        counts = call('HINCRBY', change.key, 'w' .. j, count)
-        complete = counts % FAILED + floor(counts % SKIPPED / FAILED) + floor(counts / SKIPPED) == tonumber(fanIn)
-        if complete then change.spent[#change.spent + 1] = 'w' .. j end
-      end
-      if complete then
-        local outcome = outcomeOf(rule, counts)
-        if outcome == 'Y' then change.ready[#change.ready + 1] = {j, tonumber(delayMs), place, head == 1 and fanIn or ''}
-        else
-          finishVirtually(change, j, outcome)
-          if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, j)[1]) end
-          queue[#queue + 1] = {outcome, call('HGET', graphKey(change.graph), 'd' .. j) or ''}
-        end
+    for j, fanIn, rule, propagates, n, delayMs, place in gmatch(queue[head][2], '(%d+)%.(%d+)%.(%a)(k?)(%d*)%.(%d+)%.(%d+)') do
+      local outcome = decide(change, j, fanIn, rule, propagates, n, count)
+      if outcome == 'Y' then change.ready[#change.ready + 1] = {j, tonumber(delayMs), place, head == 1 and fanIn or ''}
+      elseif outcome then
+        finishVirtually(change, j, outcome)
+        if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, j)[1]) end
+        queue[#queue + 1] = {outcome, call('HGET', graphKey(change.graph), 'd' .. j) or ''}
       end
     end
     head = head + 1
   end
+end
+
+-- How many failures count when the run ends: of all nodes that nobody forgave, or of those of the flow's `succeedsWhen`.
+local function countedFailures(change)
+  local named = change.failed > 0 and call('HGET', graphKey(change.graph), 'succeedsWhen')
+  if not named then return change.failed end
+  local failed = 0
+  for index in gmatch(named, '%d+') do
+    local state = sub(nodeOf(change, index) or '', 1, 1)
+    if state == 'F' or state == 'U' then failed = failed + 1 end
+  end
+  return failed
 end

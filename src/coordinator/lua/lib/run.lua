@@ -16,7 +16,7 @@ end
 
 -- The run whose change has been written has ended (see writeChange). Returns how.
 local function endRun(change)
-  local run, isRed = change.run, change.failed > 0
+  local run, isRed = change.run, change.isRed
   call('ZREM', LIVE, run)
   keepFor(run, isRed and KEPT_FAILED or KEPT)
   announce(run, 'ended')

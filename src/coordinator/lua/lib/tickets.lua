@@ -6,6 +6,7 @@
 --   nodes              index -> packed      ready     nodes that can run: see resolve.lua
 --   fields             to be written: field, value, ...                     spent   fields to be removed
 --   toAdd              tickets whose jobs the worker is to add              parked  nodes of a paused run
+--   isRed              of a run that ends: it has failed
 local function newChange(run, at, graph, counters, paused)
   local left, failed, tickets, fence = match(counters, '^(%d+)%.(%d+)%.(%d+)%.(%d+)$')
   return {run = run, key = runKey(run), at = tonumber(at), graph = graph, paused = paused, elapsed = format('%d', now - at),
@@ -89,8 +90,9 @@ local function writeChange(change)
   fields[#fields + 1] = 'k'
   fields[#fields + 1] = format('%d.%d.%d.%d', change.left, change.failed, change.tickets, change.fence)
   if change.left == 0 then
+    change.isRed = countedFailures(change) > 0
     fields[#fields + 1] = 's'
-    fields[#fields + 1] = change.failed > 0 and 'F' or 'S'
+    fields[#fields + 1] = change.isRed and 'F' or 'S'
     fields[#fields + 1] = 'e'
     fields[#fields + 1] = change.elapsed
   end
