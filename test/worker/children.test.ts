@@ -225,6 +225,29 @@ describeWithRedis('ctx.enqueue in a later attempt', () => {
     expect(seen.map(({ n }) => n).sort()).toEqual([0, 11, 12])
   })
 
+  test('starts no second child after a retry by hand', async ({ onTestFinished }) => {
+    const { producer, runs, queue, startWorker } = openRuns(onTestFinished)
+    const { parent, childTask, seen } = family(async (ctx, child) => {
+      await ctx.enqueue(child, { n: ctx.attempt })
+      if (ctx.attempt === 1) throw new NonRetryable('once')
+    })
+    await startWorker({ flows: [parent], tasks: [childTask] })
+    const run = await producer.enqueue(parent, {})
+    await runEnd(run)
+    const job = await eventually(async () => {
+      const failed = await queue().getJob(run.id)
+      expect(await failed?.isFailed()).toBe(true)
+      return failed
+    })
+    await job?.retry('failed')
+    await eventually(async () => expect(await run.state()).toBe('succeeded'))
+
+    const { children } = await runs.get(run.id)
+    expect(children).toHaveLength(1)
+    await producer.run(children[0]?.runId ?? '').result()
+    expect(seen.map(({ n }) => n)).toEqual([1])
+  })
+
   test('tells calls apart by their keys, in whatever order they come', async ({
     onTestFinished,
   }) => {
