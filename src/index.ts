@@ -31,8 +31,16 @@ export { type EnqueueOptions, Producer, type ProducerOptions } from './producer/
 export type { RunEvent } from './producer/run-events.ts'
 export { RunHandle } from './producer/run-handle.ts'
 export type { NamedTarget } from './producer/target.ts'
-export { type Policy, policy } from './strategies/policy.ts'
+export {
+  definePolicy,
+  type PolicyDefinition,
+  type PolicyPlugin,
+} from './strategies/define-policy.ts'
+export { policy } from './strategies/policy.ts'
 export type { PolicyFailure } from './strategies/policy-failure.ts'
+export type { Policy } from './strategies/policy-types.ts'
+export type { PreviewedRetry, PreviewOptions } from './strategies/preview.ts'
+export type { RetryDecision } from './strategies/retry-decision.ts'
 export type { RetryOption } from './strategies/shorthand.ts'
 export { NonRetryable, RetryRequested } from './strategies/signals.ts'
 export type { WorkerOptions } from './worker/options.ts'

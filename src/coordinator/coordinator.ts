@@ -17,6 +17,7 @@ import {
 } from './answers.ts'
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
+import { liveWorkers, type WorkerAnnouncement } from './fleet.ts'
 import type { ShardKeys } from './keys.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
 import { readGraph } from './run-snapshot.ts'
@@ -262,6 +263,11 @@ export class Coordinator {
   /** A stored graph, by its content hash. */
   readGraph(hash: string): Promise<CompiledGraph> {
     return readGraph(this.#redis, this.keys, hash)
+  }
+
+  /** The workers that announced themselves a short while ago. */
+  liveWorkers(): Promise<WorkerAnnouncement[]> {
+    return liveWorkers(this.#redis, this.keys)
   }
 
   /** The graph's hash and the place of a run. */

@@ -22,6 +22,11 @@ export class ShardKeys {
     return `${this.prefix}/reconciler`
   }
 
+  /** Sorted set: what each live worker knows, by when it said so last. */
+  get workers(): string {
+    return `${this.prefix}/workers`
+  }
+
   /** Hash: the run, its nodes and its rows. Also the name of the channel that announces its changes. */
   run(runId: string): string {
     return `${this.prefix}/run:${runId}`

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'redis'
   | 'unknown_run'
   | 'unknown_flow'
+  | 'no_worker'
   | 'conflict'
   | 'run_failed'
   | 'timeout'

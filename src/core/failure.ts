@@ -22,6 +22,13 @@ export interface StoredError {
   readonly cause?: StoredError
 }
 
+/** The error of an attempt that was lost with its worker; lua/lib/crash.lua writes the same. */
+export const workerLost: StoredError = {
+  name: 'WorkerLost',
+  names: ['WorkerLost', 'Error'],
+  message: 'the worker was lost during this attempt',
+}
+
 /** A failed attempt, as handlers, plans and policies see it. */
 export interface Failure {
   readonly kind: FailureKind
@@ -60,16 +67,24 @@ export type RecordedDecision =
   | {
       readonly action: 'retry'
       readonly rule: RetryRule
+      /** Which part of a composed policy decided, such as `rules[1].chain[0]`; a plug-in's name. Absent: the policy. */
+      readonly part?: string
       /** The delay before jitter and after the cap, in ms. */
       readonly baseMs: number
       /** The random draw in [0, 1), or null where none was needed. */
       readonly random: number | null
+      /** The delay after jitter and before rounding, in ms. Absent where nothing was drawn: it is the base. */
+      readonly jitteredMs?: number
       /** The delay that was stored: a whole number of ms. */
       readonly delayMs: number
       /** The retry's number, from 1. */
       readonly retryNumber: number
       /** The limit that applied; null without limit. */
       readonly maxRetries: number | null
+      /** Where the node goes, if the decision moves it. */
+      readonly place?: { readonly queue: string; readonly priority: number }
+      /** What the plug-in gave as its reason. */
+      readonly detail?: string
     }
   | {
       readonly action: 'stop'

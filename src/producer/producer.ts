@@ -16,8 +16,12 @@ import { toJsonText } from '../core/json.ts'
 import type { Flow } from '../flow/flow.ts'
 import { queueSchema } from '../flow/names.ts'
 import type { Task } from '../flow/task.ts'
-import { policyToJson } from '../strategies/policy-json.ts'
+import type { PolicyPlugin } from '../strategies/define-policy.ts'
+import { type PolicyJson, policyToJson } from '../strategies/policy-json.ts'
+import { PolicyRegistry, pluginNames } from '../strategies/policy-registry.ts'
+import type { Policy } from '../strategies/policy-types.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
+import { checkWorkers } from './check-workers.ts'
 import { ENVELOPE_VERSION, type RunOptions, readRunOptions } from './envelope.ts'
 import { DEFAULT_QUEUE, JOB_OPTIONS } from './job-options.ts'
 import { Queues } from './queues.ts'
@@ -33,6 +37,11 @@ export interface ProducerOptions {
    * @default 'reprise'
    */
   readonly namespace?: string | undefined
+  /**
+   * Retry-policy plug-ins. If they are given, a run whose policies name another, or have options that don't fit, is
+   * refused here; else the worker finds out.
+   */
+  readonly policies?: readonly PolicyPlugin[] | undefined
   readonly hooks?: Hooks | undefined
   /** Hears of connection errors, which Redis clients report at any time. Ignored if absent. */
   readonly onError?: ((error: Error) => void) | undefined
@@ -58,6 +67,12 @@ export interface EnqueueOptions {
     | { readonly [key: string]: { readonly retry?: RetryOption | undefined } }
     | undefined
   readonly tags?: readonly string[] | undefined
+  /**
+   * Refuse the run (`no_worker`) if no live worker knows the flow or task, or a policy that the enqueue names. A worker
+   * that was killed counts as live for up to 15 s.
+   * @default false
+   */
+  readonly checkWorkers?: boolean | undefined
 }
 
 const optionsSchema = z.strictObject({
@@ -68,6 +83,7 @@ const optionsSchema = z.strictObject({
   retries: z.literal('off').optional(),
   nodes: z.record(z.string(), z.strictObject({ retry: z.unknown().optional() })).optional(),
   tags: z.array(z.string()).optional(),
+  checkWorkers: z.boolean().optional(),
 })
 
 /**
@@ -86,6 +102,7 @@ export class Producer {
   readonly #keys: ShardKeys
   readonly #queues: Queues
   readonly #hooks: Hooks
+  readonly #policies: PolicyRegistry | null
   readonly #onError: (error: Error) => void
   #announcements: Announcements | null = null
 
@@ -97,6 +114,7 @@ export class Producer {
         new RepriseError('internal', `the hook ${hook} threw: ${messageOf(cause)}`, { cause }),
       ),
     )
+    this.#policies = options.policies === undefined ? null : new PolicyRegistry(options.policies)
     this.#redis = this.#connect()
     this.#keys = new ShardKeys(options.namespace ?? DEFAULT_NAMESPACE, 0)
     this.#queues = new Queues(this.#redis, this.#keys.prefix, { onError: this.#onError })
@@ -117,9 +135,9 @@ export class Producer {
    * @param target a flow or task (its input is checked here), or `{ flow: 'name' }`, `{ task: 'name' }` (checked by the
    *   worker)
    * @returns a handle of the run, as soon as Redis has it
-   * @throws RepriseError `invalid_input` (which field, expected, got), `options`, `redis`
+   * @throws RepriseError `invalid_input` (which field, expected, got), `options`, `redis`, `no_worker`
    * @throws SerializationError when JSON can't carry the input
-   * @throws DefinitionError when a policy can't be sent
+   * @throws DefinitionError when a policy can't be sent, or names a plug-in wrongly (see `policies`)
    */
   enqueue<I, O>(
     target: Flow<I, O> | Task<I, O>,
@@ -143,7 +161,18 @@ export class Producer {
     const queue = options.queue ?? defaultQueue ?? DEFAULT_QUEUE
     const delay = options.delay === undefined ? 0 : toMs(options.delay, 'delay')
     const priority = options.priority ?? defaultPriority ?? 0
-    const data = { v: ENVELOPE_VERSION, kind, [kind]: name, input, ...sentOptions(options) }
+    const policies = readPolicies(options)
+    for (const [where, policy] of policies) this.#policies?.check(policy, where)
+    if (options.checkWorkers) {
+      await this.#checkWorkers(kind, name, [...policies.values()])
+    }
+    const data = {
+      v: ENVELOPE_VERSION,
+      kind,
+      [kind]: name,
+      input,
+      ...sentOptions(options, policies),
+    }
     await this.#add(queue, name, data, {
       ...JOB_OPTIONS,
       jobId: runId,
@@ -170,6 +199,16 @@ export class Producer {
     await this.#queues.close()
     this.#announcements?.close()
     this.#redis.disconnect()
+  }
+
+  async #checkWorkers(
+    kind: 'flow' | 'task',
+    name: string,
+    policies: readonly Policy[],
+  ): Promise<void> {
+    if (this.#redis.status !== 'ready') await waitForRedis(this.#redis, this.#location)
+    const names = policies.flatMap(pluginNames)
+    await checkWorkers(this.#redis, this.#keys, { kind, name, policies: names })
   }
 
   async #add(...job: Parameters<Queues['add']>): Promise<void> {
@@ -212,14 +251,38 @@ function checkOptions(options: EnqueueOptions): void {
   }
 }
 
+/** The policies of an enqueue, by the option that gives them. */
+function readPolicies({ retry, nodes = {} }: EnqueueOptions): Map<string, Policy> {
+  const given: [where: string, retry: RetryOption | undefined][] = [
+    ['retry', retry],
+    ...Object.entries(nodes).map(([key, node]): [string, RetryOption | undefined] => [
+      nodeOption(key),
+      node.retry,
+    ]),
+  ]
+  return new Map(
+    given.flatMap(([where, option]) =>
+      option === undefined ? [] : [[where, toPolicy(option, where)]],
+    ),
+  )
+}
+
+function nodeOption(key: string): string {
+  return `nodes.${key}.retry`
+}
+
 /** The part of the options that travels with the run, as data. */
-function sentOptions(options: EnqueueOptions): { options?: RunOptions } {
-  const { retry, retries, nodes, tags } = options
+function sentOptions(
+  { retries, nodes, tags }: EnqueueOptions,
+  policies: ReadonlyMap<string, Policy>,
+): { options?: RunOptions } {
+  const data = new Map([...policies].map(([where, policy]) => [where, policyData(policy, where)]))
+  const retry = data.get('retry')
   const sent = {
     ...(tags && { tags: [...tags] }),
-    ...(retry === undefined ? {} : { retry: policyData(retry, 'retry') }),
+    ...(retry && { retry }),
     ...(retries && { retries }),
-    ...(nodes && { nodes: nodePolicies(nodes) }),
+    ...(nodes && { nodes: nodePolicies(Object.keys(nodes), data) }),
   }
   if (Object.keys(sent).length === 0) return {}
   const read = readRunOptions(sent)
@@ -227,17 +290,19 @@ function sentOptions(options: EnqueueOptions): { options?: RunOptions } {
   return { options: read.options }
 }
 
-function nodePolicies(nodes: NonNullable<EnqueueOptions['nodes']>): Record<string, object> {
+function nodePolicies(
+  keys: readonly string[],
+  data: ReadonlyMap<string, PolicyJson>,
+): Record<string, object> {
   return Object.fromEntries(
-    Object.entries(nodes).map(([key, { retry }]) => [
-      key,
-      retry === undefined ? {} : { retry: policyData(retry, `nodes.${key}.retry`) },
-    ]),
+    keys.map((key) => {
+      const retry = data.get(nodeOption(key))
+      return [key, retry === undefined ? {} : { retry }]
+    }),
   )
 }
 
-function policyData(retry: RetryOption, where: string): RetryOption {
-  const policy = toPolicy(retry, where)
+function policyData(policy: Policy, where: string): PolicyJson {
   try {
     return policyToJson(policy)
   } catch (cause) {

@@ -4,8 +4,8 @@ import { shortHash } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { RunInfo, TaskContext } from '../flow/context.ts'
 import type { TaskNode } from '../flow/graph.ts'
-import type { Policy } from '../strategies/policy.ts'
 import { isLastAttempt, maxRetriesOf } from '../strategies/policy-limits.ts'
+import type { Policy } from '../strategies/policy-types.ts'
 
 /** What a context is made of. */
 export interface ContextParts {

@@ -89,7 +89,7 @@ describe('policyFromJson', () => {
     [
       'no kind',
       { delay: 1 },
-      'retry: expected kind to be one of none, constant, linear, exponential, schedule, got undefined',
+      "expected kind to be one of none, constant, linear, exponential, polynomial, fibonacci, schedule, sum, decorrelated, rules, chain, or a plug-in's name as { name }, got undefined",
     ],
     ['an unknown kind', { kind: 'fast' }, 'got "fast"'],
     ['a kind that every object has', { kind: 'constructor' }, 'got "constructor"'],

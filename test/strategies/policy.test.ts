@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { DefinitionError } from '../../src/core/errors.ts'
-import { buildPolicy, isPolicy, policy } from '../../src/strategies/policy.ts'
+import { buildPolicy } from '../../src/strategies/build-policy.ts'
+import { policy } from '../../src/strategies/policy.ts'
 import type { PolicyKind } from '../../src/strategies/policy-schema.ts'
+import { isPolicy } from '../../src/strategies/policy-types.ts'
 import { HttpError } from './failed-attempt.ts'
 
 const HOUR = 3_600_000
@@ -35,6 +37,7 @@ describe('policy', () => {
       kind: 'exponential',
       delay: 1000,
       factor: 2,
+      form: 'factor',
       maxRetries: 3,
       maxDelay: HOUR,
       maxCrashes: 3,
@@ -170,7 +173,7 @@ describe('policy', () => {
     [
       'an unknown jitter',
       { jitter: 'some' },
-      `expected one of 'none', 'full', 'equal', got "some"\n  → at jitter`,
+      `expected one of 'none', 'full', 'equal', 'plusMinus', { proportional: 0 to 1 }, { clampedPoisson: from 0 }, got "some"\n  → at jitter`,
     ],
     ['an empty list of kinds', { kinds: [] }, 'expected at least one kind, got an empty list'],
     ['an unknown kind', { kinds: ['oops'] }, `got "oops"\n  → at kinds[0]`],
