@@ -17,6 +17,8 @@ export interface StoredError {
   readonly code?: string
   /** An HTTP status, where the error has one as `status` or `statusCode`. */
   readonly status?: number
+  /** How long the other side asks to wait, in ms, where the error has it as `retryAfterMs`. */
+  readonly retryAfterMs?: number
   /** False when the error itself asks for no retry. */
   readonly retryable?: boolean
   readonly cause?: StoredError
@@ -119,6 +121,7 @@ export function storeError(thrown: unknown, depth = 0): StoredError {
   const message = read(thrown, 'message')
   const code = read(thrown, 'code')
   const status = [read(thrown, 'status'), read(thrown, 'statusCode')].find(Number.isFinite)
+  const retryAfterMs = read(thrown, 'retryAfterMs')
   const retryable = read(thrown, 'retryable')
   const storedCode = typeof code === 'string' ? code : storedCause?.code
   return {
@@ -127,9 +130,14 @@ export function storeError(thrown: unknown, depth = 0): StoredError {
     message: truncate(typeof message === 'string' ? message : safeText(thrown)),
     ...(storedCode === undefined ? {} : { code: storedCode }),
     ...(typeof status === 'number' ? { status } : {}),
+    ...(isWait(retryAfterMs) ? { retryAfterMs } : {}),
     ...(typeof retryable === 'boolean' ? { retryable } : {}),
     ...(storedCause === undefined ? {} : { cause: storedCause }),
   }
+}
+
+function isWait(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
 function classNames(thrown: object): string[] {

@@ -41,9 +41,8 @@ function namesOf(
 
 function nobodyKnows(kind: string, name: string, known: Set<string>, live: number): RepriseError {
   const list = [...known].join(', ') || 'none'
-  const workers = live === 1 ? '1 live worker' : `${live} live workers`
   return new RepriseError(
     'no_worker',
-    `the run was not enqueued: no live worker knows the ${kind} ${name}; ${workers} know: ${list}`,
+    `the run was not enqueued: no live worker knows the ${kind} ${name}; known: ${list} (live workers: ${live})`,
   )
 }

@@ -112,8 +112,7 @@ function sendable(options: unknown, where: string): Json {
   return JSON.parse(text)
 }
 
-/** @internal */
-export function isPolicyPlugin(value: unknown): value is PolicyPlugin {
+function isPolicyPlugin(value: unknown): value is PolicyPlugin {
   return typeof value === 'function' && 'policyName' in value
 }
 

@@ -15,6 +15,7 @@ describe('policyToJson', () => {
       kind: 'exponential',
       delay: 1000,
       factor: 2,
+      form: 'factor',
       maxRetries: 5,
       maxDelay: 3_600_000,
       maxElapsed: 60_000,
