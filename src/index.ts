@@ -32,6 +32,12 @@ export type { RunEvent } from './producer/run-events.ts'
 export { RunHandle } from './producer/run-handle.ts'
 export type { NamedTarget } from './producer/target.ts'
 export {
+  type BackoffStrategy,
+  type BackoffStrategyOptions,
+  backoffStrategy,
+  type StrategyJob,
+} from './strategies/backoff-strategy.ts'
+export {
   definePolicy,
   type PolicyDefinition,
   type PolicyPlugin,

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
+import { policyCommand } from './commands/policy.ts'
 import { showCommand } from './commands/show.ts'
 import { upCommand } from './commands/up.ts'
 import { workerCommand } from './commands/worker.ts'
@@ -23,5 +24,6 @@ export function createProgram(): Command {
   program.addCommand(enqueueCommand())
   program.addCommand(showCommand())
   program.addCommand(doctorCommand())
+  program.addCommand(policyCommand())
   return program
 }

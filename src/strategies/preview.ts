@@ -90,8 +90,12 @@ export function previewPolicy(
   })
 }
 
-/** One schedule: as many delays as the policy allows, at most `count`. */
-function scheduleOf(
+/**
+ * One schedule: as many delays as the policy allows, at most `count`.
+ *
+ * @throws DefinitionError for a plug-in
+ */
+export function scheduleOf(
   policy: Policy,
   count: number,
   thrown: unknown,

@@ -31,6 +31,10 @@ const fail = (): never => {
   throw new Error('the policy is broken')
 }
 
+const throwing = (thrown: unknown): never => {
+  throw thrown
+}
+
 export const HOSTILE_POLICIES: readonly HostilePolicy[] = [
   hostile('gives-0', () => 0),
   hostile('gives-minus-half', () => -0.5),
@@ -54,9 +58,7 @@ export const HOSTILE_POLICIES: readonly HostilePolicy[] = [
   hostile('waits-object', () => ({ retryIn: {} })),
   hostile('waits-list', () => ({ retryIn: [] })),
   hostile('throws', fail),
-  hostile('throws-nothing', () => {
-    throw null
-  }),
+  hostile('throws-nothing', () => throwing(null)),
   hostile('rejects', async () => fail()),
   hostile('rejects-late', async () => {
     await sleep(50)
