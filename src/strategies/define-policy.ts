@@ -4,6 +4,7 @@ import { type Json, toJsonText } from '../core/json.ts'
 import { sealPolicy } from './build-policy.ts'
 import { checked, parseOptions, quote } from './option-schemas.ts'
 import type { PolicyFailure } from './policy-failure.ts'
+import { policySchemas } from './policy-schema.ts'
 import type { NamedPolicy } from './policy-types.ts'
 import type { RetryDecision } from './retry-decision.ts'
 
@@ -38,10 +39,16 @@ export interface PolicyPlugin<Input = never> {
 
 const NAME = /^[A-Za-z][A-Za-z0-9._-]{0,99}$/
 
+/** The kinds of the JSON form: a plug-in of such a name would be taken for a policy that lacks its options. */
+const RESERVED: readonly string[] = [...Object.keys(policySchemas), 'rules', 'chain']
+
 const nameSchema = checked<string>(
   "a policy's name: 1 to 100 letters, digits, `.`, `_`, `-`, the first a letter",
   (value) => typeof value === 'string' && NAME.test(value),
-)
+).refine((name) => !RESERVED.includes(name), {
+  error: (issue) =>
+    `expected a plug-in's name, got ${quote(issue.input)}, which is a kind of policy: write { kind: ${quote(issue.input)}, … }`,
+})
 
 const definitionSchema = z.strictObject({
   name: nameSchema,

@@ -18,6 +18,7 @@ import { Queues } from '../producer/queues.ts'
 import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import { PolicyRegistry } from '../strategies/policy-registry.ts'
 import { RunningAttempts } from './aborts.ts'
+import { checkPolicies } from './check-policies.ts'
 import { deliveredJob } from './delivered-job.ts'
 import { type DeliverySurroundings, deliver } from './delivery.ts'
 import { endJob, storedBackoff } from './delivery-end.ts'
@@ -68,6 +69,7 @@ export class Worker {
     const tasks = (options.tasks ?? []).map((task) => task.definition)
     const handlers = new Handlers(flows, tasks)
     const policies = new PolicyRegistry(options.policies ?? [])
+    checkPolicies(policies, flows, tasks, this.#settings.defaultRetry)
     const keys = new ShardKeys(this.#settings.namespace, SHARD)
     this.#redis = connectRedis(this.#settings.redis, 'patient')
     this.#redis.on('error', (error) => this.#report('redis', error))

@@ -59,6 +59,7 @@ describe('definePolicy', () => {
     ['no name', { name: undefined }, "expected a policy's name"],
     ['a number as a name', { name: '5' }, "expected a policy's name"],
     ['a name with a colon', { name: 'a:b' }, "expected a policy's name"],
+    ['the name of a kind', { name: 'linear' }, `got "linear", which is a kind of policy`],
     ['no schema', { options: {} }, 'expected a zod schema, got an object'],
     ['no function', { decide: 5 }, 'expected a function, got 5'],
     ['an unknown option', { retry: 5 }, 'Unrecognized key: "retry"'],

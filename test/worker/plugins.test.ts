@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { DefinitionError, definePolicy, Producer, policy, task } from '../../src/index.ts'
+import { DefinitionError, definePolicy, flow, Producer, policy, task } from '../../src/index.ts'
 import { describeWithRedis, redisUrl } from '../setup/namespace.ts'
 import {
   eventually,
@@ -134,6 +134,31 @@ describeWithRedis('a plug-in', () => {
       const run = await scene.producer.enqueue(own, {})
       expect(await run.result({ timeout: '30s' })).toBe(2)
     })
+  })
+
+  test.for([
+    ['a task', { retry: 'missing' }, {}, 'the task own: retry'],
+    ['the default', {}, { defaults: { retry: { name: 'missing' } } }, 'defaults.retry'],
+  ] as const)(
+    'that %s names is refused by a worker that lacks it',
+    ([, options, worker, where], { onTestFinished }) => {
+      const scene = openScene(onTestFinished)
+      const own = task({ name: 'own', input: none, ...options }, () => 1)
+      return expect(
+        scene.startWorker({ tasks: [own], policies: [moving], ...worker }),
+      ).rejects.toThrow(
+        `worker options: ${where}: no policy has the name missing; registered are: moving`,
+      )
+    },
+  )
+
+  test('that a node names is refused by a worker that lacks it', ({ onTestFinished }) => {
+    const scene = openScene(onTestFinished)
+    const own = task({ name: 'own', input: none }, () => 1)
+    const one = flow({ name: 'one', input: none }, () => own.with({ retry: 'missing' })({}))
+    return expect(scene.startWorker({ flows: [one] })).rejects.toThrow(
+      'worker options: the flow one: own: retry: no policy has the name missing',
+    )
   })
 
   test('is refused by a worker that has two of one name', ({ onTestFinished }) => {
