@@ -119,7 +119,8 @@ function sendable(options: unknown, where: string): Json {
   return JSON.parse(text)
 }
 
-function isPolicyPlugin(value: unknown): value is PolicyPlugin {
+/** True for what `definePolicy` returned, also that of another copy of this package. */
+export function isPolicyPlugin(value: unknown): value is PolicyPlugin {
   return typeof value === 'function' && 'policyName' in value
 }
 

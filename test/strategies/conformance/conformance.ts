@@ -94,7 +94,9 @@ export function describePolicyConformance(name: string, under: PolicyUnderTest):
       expect(input.failure).toEqual(before)
     })
 
-    test.skipIf(under.isLocal)('decides the same after it was sent', async () => {
+    if (under.isLocal) return
+
+    test('decides the same after it was sent', async () => {
       const received = bound(
         registry,
         policyFromJson(JSON.parse(JSON.stringify(policyToJson(policy)))),
