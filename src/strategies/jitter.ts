@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { clampedPoissonJitter, clampedPoissonLargest } from './clamped-poisson.ts'
-import { quote } from './option-schemas.ts'
+import { checked, quote } from './option-schemas.ts'
 
 /** The jitters without a number of their own. */
 export const JITTER_NAMES = ['none', 'full', 'equal', 'plusMinus'] as const
@@ -29,7 +29,11 @@ export type JitterOption =
   | { readonly proportional: number }
   | { readonly clampedPoisson: number }
 
-const factor = (most: number) => z.number().min(0).max(most)
+const factor = (most: number) =>
+  checked<number>(
+    `a number from 0 to ${most}`,
+    (value) => typeof value === 'number' && value >= 0 && value <= most,
+  )
 
 export const jitterSchema = z.union(
   [

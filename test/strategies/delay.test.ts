@@ -3,6 +3,8 @@ import { describe, expect, test, vi } from 'vitest'
 import { drawOnce, retryDelay } from '../../src/strategies/delay.ts'
 import { drawFor } from '../../src/strategies/draw.ts'
 import type { JitterName } from '../../src/strategies/jitter.ts'
+import { policy } from '../../src/strategies/policy.ts'
+import type { DelayPolicy } from '../../src/strategies/policy-types.ts'
 import { arbitraryRetryingPolicy } from './arbitrary-policy.ts'
 
 const exponential = (maxDelay: number, jitter: JitterName) =>
@@ -39,6 +41,39 @@ describe('retryDelay', () => {
         retryDelay(exponential(60_000, 'full'), 50, () => drawFor('run', `n${i}`, 50)).delayMs,
     )
     expect(new Set(delays).size).toBeGreaterThan(900)
+  })
+
+  test.each<[string, DelayPolicy]>([
+    ['equal', policy.exponential({ jitter: 'equal', maxDelay: '1m' })],
+    ['plusMinus', policy.linear({ delay: '10s', jitter: 'plusMinus', maxDelay: '1m' })],
+    ['proportional', policy.fibonacci({ delay: 5, jitter: { proportional: 0.5 }, maxDelay: '1m' })],
+    [
+      'clampedPoisson',
+      policy.polynomial({ delay: 9, jitter: { clampedPoisson: 1 }, maxDelay: '1m' }),
+    ],
+    ['decorrelated', policy.decorrelated({ delay: '1s', maxDelay: '1m' })],
+  ])('still spreads a capped herd: %s', (_name, { spec }) => {
+    const delays = Array.from({ length: 1_000 }, (_, i) => {
+      const draw = () => drawFor('run', `n${i}`, 9_000)
+      return retryDelay(spec, 9_000, draw, 60_000).delayMs
+    })
+    expect(new Set(delays).size).toBeGreaterThan(900)
+    expect(Math.max(...delays)).toBeLessThanOrEqual(60_000)
+    expect(Math.max(...delays)).toBeGreaterThan(59_000)
+  })
+
+  test('draws decorrelated delays evenly between d and three times the one before', () => {
+    const { spec } = policy.decorrelated({ delay: 1_000 })
+    const delays = Array.from(
+      { length: 20_000 },
+      (_, i) => retryDelay(spec, 2, () => drawFor('seed', 'node', i), 3_000).delayMs,
+    )
+    const mean = delays.reduce((total, ms) => total + ms, 0) / delays.length
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(1_000)
+    expect(Math.min(...delays)).toBeLessThan(1_010)
+    expect(Math.max(...delays)).toBeLessThanOrEqual(9_000)
+    expect(Math.max(...delays)).toBeGreaterThan(8_990)
+    expect(Math.abs(mean - 5_000)).toBeLessThan(50)
   })
 
   test('rounds to the nearest ms', () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { workerLost } from '../../../src/core/failure.ts'
 import { task } from '../../../src/index.ts'
 import { startProgram } from '../../cli/fixtures.ts'
 import { describeWithRedis, redisUrl } from '../../setup/namespace.ts'
@@ -56,6 +57,8 @@ describeWithRedis('a policy that burns its CPU', () => {
     const ended = await runEnd(run)
     expect(kindsOf(ended, 'burning')).toEqual(['crash', 'crash'])
     expect(stopReasonOf(ended, 'burning')).toBe('crash_loop')
+    // Policies match a crash by this error, which a script writes.
+    expect(nodeOf(ended, 'burning').log[0]?.error).toEqual(workerLost)
     const served = await scene.producer.enqueue(other, {})
     expect(await served.result({ timeout: '30s' })).toBe('served')
   })
