@@ -17,7 +17,7 @@ import {
 } from './answers.ts'
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
-import { liveWorkers, type WorkerAnnouncement } from './fleet.ts'
+import { servedQueues } from './fleet.ts'
 import type { ShardKeys } from './keys.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
 import { readGraph } from './run-snapshot.ts'
@@ -265,9 +265,9 @@ export class Coordinator {
     return readGraph(this.#redis, this.keys, hash)
   }
 
-  /** The workers that announced themselves a short while ago. */
-  liveWorkers(): Promise<WorkerAnnouncement[]> {
-    return liveWorkers(this.#redis, this.keys)
+  /** The queues that a worker has served in the last `withinMs`. */
+  servedQueues(withinMs: number): Promise<string[]> {
+    return servedQueues(this.#redis, this.keys, withinMs)
   }
 
   /** The graph's hash and the place of a run. */

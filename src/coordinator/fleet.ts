@@ -20,6 +20,9 @@ export const HEARTBEAT_MS = 5_000
 /** A worker that has been silent for so long, in ms, counts as gone. */
 const SILENT_MS = 3 * HEARTBEAT_MS
 
+/** Queues are remembered for so long, in ms: a deploy that stops all workers of a queue must not make it unknown. */
+const QUEUES_MS = 86_400_000
+
 /** Announces a worker, and forgets those that have been silent for too long. */
 export async function announceWorker(
   redis: RedisConnection,
@@ -31,6 +34,9 @@ export async function announceWorker(
     redis.zadd(keys.workers, now, JSON.stringify(announcement)),
     redis.zremrangebyscore(keys.workers, 0, now - SILENT_MS),
     redis.pexpire(keys.workers, 2 * SILENT_MS),
+    ...announcement.queues.map((queue) => redis.zadd(keys.queues, now, queue)),
+    redis.zremrangebyscore(keys.queues, 0, now - QUEUES_MS),
+    redis.pexpire(keys.queues, QUEUES_MS),
   ])
 }
 
@@ -55,6 +61,15 @@ export async function liveWorkers(
     const announcement: WorkerAnnouncement = JSON.parse(text)
     return announcement.v === 1 ? [announcement] : []
   })
+}
+
+/** The queues that a worker has served in the last `withinMs`, at most a day. */
+export async function servedQueues(
+  redis: RedisConnection,
+  keys: ShardKeys,
+  withinMs: number,
+): Promise<string[]> {
+  return await redis.zrangebyscore(keys.queues, (await redisTime(redis)) - withinMs, '+inf')
 }
 
 async function redisTime(redis: RedisConnection): Promise<number> {

@@ -12,7 +12,7 @@ export interface RetryDecision {
   readonly retryAt?: Date | undefined
   /** BullMQ's priority, 0 first, or a change of the one that the attempt had. */
   readonly priority?: number | { readonly delta: number } | undefined
-  /** The queue to retry in; a live worker must serve it. */
+  /** The queue to retry in; a worker must have served it within `unknownTaskTimeout`. */
   readonly queue?: string | undefined
   /** Reserved: there are no locks yet, and a decision that names one is refused. */
   readonly lock?: string | null | undefined

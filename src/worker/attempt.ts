@@ -196,10 +196,10 @@ async function servedDecision(
 ): Promise<RecordedDecision> {
   const queue = decision.action === 'retry' ? decision.place?.queue : undefined
   if (queue === undefined || settings.queues.has(queue)) return decision
-  const workers = await coordinator.liveWorkers()
-  const served = new Set(workers.flatMap(({ queues }) => queues))
-  if (served.has(queue)) return decision
-  const detail = `no live worker serves the queue ${queue}; live workers serve: ${[...served].join(', ')}`
+  const { unknownTaskTimeoutMs } = settings
+  const served = await coordinator.servedQueues(unknownTaskTimeoutMs)
+  if (served.includes(queue)) return decision
+  const detail = `no worker has served the queue ${queue} in the last ${unknownTaskTimeoutMs} ms; served are: ${served.join(', ')}`
   return { action: 'stop', reason: 'policy_error', detail }
 }
 

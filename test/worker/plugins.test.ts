@@ -77,8 +77,20 @@ describeWithRedis('a plug-in', () => {
       const ended = await runEnd(run)
       expect(stopReasonOf(ended, 'failing')).toBe('policy_error')
       expect(nodeOf(ended, 'failing').log.at(-1)?.decision).toMatchObject({
-        detail: 'no live worker serves the queue nowhere; live workers serve: default',
+        detail: 'no worker has served the queue nowhere in the last 600000 ms; served are: default',
       })
+    })
+
+    test('may name a queue whose workers are away for a while', async ({ onTestFinished }) => {
+      const scene = openScene(onTestFinished)
+      const away = await scene.startWorker({ tasks: [failing], policies: [moving], queues: slow })
+      await away.close()
+      await scene.startWorker({ tasks: [failing], policies: [moving], queues })
+      const retry = { name: 'moving', options: { queue: 'slow' } }
+      const run = await scene.producer.enqueue(failing, {}, { retry })
+      await runWith(run, 'failing', 'retrying')
+      await scene.startWorker({ tasks: [failing], policies: [moving], queues: slow })
+      expect(await run.result({ timeout: '30s' })).toBe(4)
     })
 
     test('that its worker lacks waits for one that has it, at no cost', async ({
