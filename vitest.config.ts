@@ -6,6 +6,10 @@ export default defineConfig({
     // Examples import the package by its name; tests run them against the sources.
     alias: [
       { find: /^reprise$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+      {
+        find: /^reprise\/compat$/,
+        replacement: fileURLToPath(new URL('src/compat/index.ts', import.meta.url)),
+      },
     ],
   },
   test: {

@@ -41,8 +41,22 @@ export type { QueuedRun } from './producer/queued-run.ts'
 export type { RunEvent } from './producer/run-events.ts'
 export { RunHandle } from './producer/run-handle.ts'
 export { type RunLookup, Runs, type RunsOptions } from './runs/runs.ts'
-export { type Policy, policy } from './strategies/policy.ts'
+export {
+  type BackoffStrategy,
+  type BackoffStrategyOptions,
+  backoffStrategy,
+  type StrategyJob,
+} from './strategies/backoff-strategy.ts'
+export {
+  definePolicy,
+  type PolicyDefinition,
+  type PolicyPlugin,
+} from './strategies/define-policy.ts'
+export { policy } from './strategies/policy.ts'
 export type { PolicyFailure } from './strategies/policy-failure.ts'
+export type { Policy } from './strategies/policy-types.ts'
+export type { PreviewedRetry, PreviewOptions } from './strategies/preview.ts'
+export type { RetryDecision } from './strategies/retry-decision.ts'
 export type { RetryOption } from './strategies/shorthand.ts'
 export { NonRetryable, RetryRequested } from './strategies/signals.ts'
 export type { WorkerOptions } from './worker/options.ts'

@@ -3,6 +3,7 @@ import { demoCommand } from './commands/demo.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
 import { graphCommand } from './commands/graph.ts'
+import { policyCommand } from './commands/policy.ts'
 import { showCommand } from './commands/show.ts'
 import { upCommand } from './commands/up.ts'
 import { workerCommand } from './commands/worker.ts'
@@ -25,5 +26,6 @@ export function createProgram(): Command {
   program.addCommand(showCommand())
   program.addCommand(graphCommand())
   program.addCommand(doctorCommand())
+  program.addCommand(policyCommand())
   return program
 }

@@ -17,6 +17,7 @@ import {
 } from './answers.ts'
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
+import { servedQueues } from './fleet.ts'
 import type { ShardKeys } from './keys.ts'
 import { childField, formatChild, readChild, type StoredChild } from './run-children.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
@@ -287,6 +288,11 @@ export class Coordinator {
   /** A stored graph, by its content hash. */
   readGraph(hash: string): Promise<CompiledGraph> {
     return readGraph(this.#redis, this.keys, hash)
+  }
+
+  /** The queues that a worker has served in the last `withinMs`. */
+  servedQueues(withinMs: number): Promise<string[]> {
+    return servedQueues(this.#redis, this.keys, withinMs)
   }
 
   /** The graph's hash and the place of a run. */

@@ -22,6 +22,16 @@ export class ShardKeys {
     return `${this.prefix}/reconciler`
   }
 
+  /** Sorted set: what each live worker knows, by when it said so last. */
+  get workers(): string {
+    return `${this.prefix}/workers`
+  }
+
+  /** Sorted set: the queues that workers serve, by when one of them said so last. */
+  get queues(): string {
+    return `${this.prefix}/queues`
+  }
+
   /** Hash: the run, its nodes and its rows. Also the name of the channel that announces its changes. */
   run(runId: string): string {
     return `${this.prefix}/run:${runId}`

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'unknown_run'
   | 'unknown_node'
   | 'unknown_flow'
+  | 'no_worker'
   | 'conflict'
   | 'run_failed'
   | 'timeout'

@@ -17,9 +17,18 @@ export interface StoredError {
   readonly code?: string
   /** An HTTP status, where the error has one as `status` or `statusCode`. */
   readonly status?: number
+  /** How long the other side asks to wait, in ms, where the error has it as `retryAfterMs`. */
+  readonly retryAfterMs?: number
   /** False when the error itself asks for no retry. */
   readonly retryable?: boolean
   readonly cause?: StoredError
+}
+
+/** The error of an attempt that was lost with its worker; lua/lib/crash.lua writes the same. */
+export const workerLost: StoredError = {
+  name: 'WorkerLost',
+  names: ['WorkerLost', 'Error'],
+  message: 'the worker was lost during this attempt',
 }
 
 /** A failed attempt, as handlers, plans and policies see it. */
@@ -60,16 +69,24 @@ export type RecordedDecision =
   | {
       readonly action: 'retry'
       readonly rule: RetryRule
+      /** Which part of a composed policy decided, such as `rules[1].chain[0]`; a plug-in's name. Absent: the policy. */
+      readonly part?: string
       /** The delay before jitter and after the cap, in ms. */
       readonly baseMs: number
       /** The random draw in [0, 1), or null where none was needed. */
       readonly random: number | null
+      /** The delay after jitter and before rounding, in ms. Absent where nothing was drawn: it is the base. */
+      readonly jitteredMs?: number
       /** The delay that was stored: a whole number of ms. */
       readonly delayMs: number
       /** The retry's number, from 1. */
       readonly retryNumber: number
       /** The limit that applied; null without limit. */
       readonly maxRetries: number | null
+      /** Where the node goes, if the decision moves it. */
+      readonly place?: { readonly queue: string; readonly priority: number }
+      /** What the plug-in gave as its reason. */
+      readonly detail?: string
     }
   | {
       readonly action: 'stop'
@@ -104,6 +121,7 @@ export function storeError(thrown: unknown, depth = 0): StoredError {
   const message = read(thrown, 'message')
   const code = read(thrown, 'code')
   const status = [read(thrown, 'status'), read(thrown, 'statusCode')].find(Number.isFinite)
+  const retryAfterMs = read(thrown, 'retryAfterMs')
   const retryable = read(thrown, 'retryable')
   const storedCode = typeof code === 'string' ? code : storedCause?.code
   return {
@@ -112,9 +130,14 @@ export function storeError(thrown: unknown, depth = 0): StoredError {
     message: truncate(typeof message === 'string' ? message : safeText(thrown)),
     ...(storedCode === undefined ? {} : { code: storedCode }),
     ...(typeof status === 'number' ? { status } : {}),
+    ...(isWait(retryAfterMs) ? { retryAfterMs } : {}),
     ...(typeof retryable === 'boolean' ? { retryable } : {}),
     ...(storedCause === undefined ? {} : { cause: storedCause }),
   }
+}
+
+function isWait(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
 function classNames(thrown: object): string[] {

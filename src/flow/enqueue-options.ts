@@ -24,10 +24,16 @@ export interface EnqueueOptions {
     | { readonly [key: string]: { readonly retry?: RetryOption | undefined } }
     | undefined
   readonly tags?: readonly string[] | undefined
+  /**
+   * Refuse the run (`no_worker`) if no live worker knows the flow or task, or a policy that the enqueue names. A worker
+   * that was killed counts as live for up to 15 s.
+   * @default false
+   */
+  readonly checkWorkers?: boolean | undefined
 }
 
 /** The options of an enqueue in a handler. */
-export interface ChildOptions extends EnqueueOptions {
+export interface ChildOptions extends Omit<EnqueueOptions, 'checkWorkers'> {
   /**
    * What tells this call from the node's others: all attempts of the node get one child for it. As a task's name.
    * @default '<name>#1', '<name>#2', … in the order of the calls for this flow or task
@@ -45,7 +51,7 @@ const shape = {
   tags: z.array(z.string()).optional(),
 }
 
-const enqueueSchema = z.strictObject(shape)
+const enqueueSchema = z.strictObject({ ...shape, checkWorkers: z.boolean().optional() })
 const childSchema = z.strictObject({ ...shape, key: nameSchema.optional() })
 
 /** @throws RepriseError (`options`) that says which option, what was expected and what was got */

@@ -1,10 +1,7 @@
 import { checked } from '../strategies/option-schemas.ts'
+import { isPriority, isQueueName, MAX_PRIORITY } from '../strategies/place.ts'
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
-const QUEUE = /^[^:\s]{1,100}$/
-
-/** BullMQ's greatest priority number, which is its lowest priority. */
-const MAX_PRIORITY = 2_097_152
 
 /** The name of a task or flow, and the key that a user gives to a node. */
 export const nameSchema = checked<string>(
@@ -15,13 +12,13 @@ export const nameSchema = checked<string>(
 /** The name of a queue, by BullMQ's rule. */
 export const queueSchema = checked<string>(
   'a queue\'s name: 1 to 100 characters without ":" and spaces',
-  (value) => typeof value === 'string' && QUEUE.test(value),
+  isQueueName,
 )
 
 /** A BullMQ priority. */
 export const prioritySchema = checked<number>(
   `a whole number from 0 (first) to ${MAX_PRIORITY}`,
-  (value) => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_PRIORITY,
+  isPriority,
 )
 
 /** The separator between the prefixes of inlined flows and a node's own key. */

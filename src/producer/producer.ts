@@ -12,8 +12,12 @@ import type { Hooks } from '../core/hooks.ts'
 import { DEFAULT_NAMESPACE, newRunId } from '../core/ids.ts'
 import { checkEnqueueOptions, type EnqueueOptions } from '../flow/enqueue-options.ts'
 import type { Flow } from '../flow/flow.ts'
-import type { NamedTarget, Target } from '../flow/target.ts'
+import { type NamedTarget, type Target, targetFacts } from '../flow/target.ts'
 import type { Task } from '../flow/task.ts'
+import type { PolicyPlugin } from '../strategies/define-policy.ts'
+import { PolicyRegistry, pluginNames } from '../strategies/policy-registry.ts'
+import { checkWorkers } from './check-workers.ts'
+import { readPolicies } from './enqueue-policies.ts'
 import { DEFAULT_QUEUE } from './job-options.ts'
 import { Queues } from './queues.ts'
 import { RunHandle } from './run-handle.ts'
@@ -29,6 +33,11 @@ export interface ProducerOptions {
    * @default 'reprise'
    */
   readonly namespace?: string | undefined
+  /**
+   * Retry-policy plug-ins. If they are given, a run whose policies name another, or have options that don't fit, is
+   * refused here; else the worker finds out.
+   */
+  readonly policies?: readonly PolicyPlugin[] | undefined
   readonly hooks?: Hooks | undefined
   /** Hears of connection errors, which Redis clients report at any time. Ignored if absent. */
   readonly onError?: ((error: Error) => void) | undefined
@@ -51,6 +60,7 @@ export class Producer {
   readonly #queues: Queues
   readonly #source: RunSource
   readonly #hooks: Hooks
+  readonly #policies: PolicyRegistry | null
   readonly #onError: (error: Error) => void
   #announcements: Announcements | null = null
 
@@ -62,6 +72,7 @@ export class Producer {
         new RepriseError('internal', `the hook ${hook} threw: ${messageOf(cause)}`, { cause }),
       ),
     )
+    this.#policies = options.policies === undefined ? null : new PolicyRegistry(options.policies)
     this.#redis = this.#connect()
     this.#keys = new ShardKeys(options.namespace ?? DEFAULT_NAMESPACE, 0)
     this.#queues = new Queues(this.#redis, this.#keys.prefix, { onError: this.#onError })
@@ -83,9 +94,9 @@ export class Producer {
    * @param target a flow or task (its input is checked here), or `{ flow: 'name' }`, `{ task: 'name' }` (checked by the
    *   worker)
    * @returns a handle of the run, as soon as Redis has it
-   * @throws RepriseError `invalid_input` (which field, expected, got), `options`, `redis`
+   * @throws RepriseError `invalid_input` (which field, expected, got), `options`, `redis`, `no_worker`
    * @throws SerializationError when JSON can't carry the input
-   * @throws DefinitionError when a policy can't be sent
+   * @throws DefinitionError when a policy can't be sent, or names a plug-in wrongly (see `policies`)
    */
   enqueue<I, O>(
     target: Flow<I, O> | Task<I, O>,
@@ -100,6 +111,7 @@ export class Producer {
   ): Promise<RunHandle<never>> {
     checkEnqueueOptions(options)
     const runId = newRunId(0)
+    await this.#checkPolicies(target, options)
     const job = await makeRunJob(runId, target, input, options, null)
     await this.#add(job)
     this.#hooks.onRunEnqueued?.({ runId, flow: job.name })
@@ -117,6 +129,16 @@ export class Producer {
     await this.#queues.close()
     this.#announcements?.close()
     this.#redis.disconnect()
+  }
+
+  async #checkPolicies(target: Target, options: EnqueueOptions): Promise<void> {
+    const policies = readPolicies(options)
+    for (const [where, policy] of policies) this.#policies?.check(policy, where)
+    if (!options.checkWorkers) return
+    if (this.#redis.status !== 'ready') await waitForRedis(this.#redis, this.#location)
+    const { kind, name } = targetFacts(target)
+    const names = [...policies.values()].flatMap(pluginNames)
+    await checkWorkers(this.#redis, this.#keys, { kind, name, policies: names })
   }
 
   async #add({ queue, name, data, options }: RunJob): Promise<void> {

@@ -1,14 +1,13 @@
 import type { JobsOptions } from 'bullmq'
 import { z } from 'zod'
 import { toMs } from '../core/duration.ts'
-import { DefinitionError, RepriseError } from '../core/errors.ts'
+import { RepriseError } from '../core/errors.ts'
 import { toJsonText } from '../core/json.ts'
 import type { ParentNode } from '../core/lineage.ts'
 import type { EnqueueOptions } from '../flow/enqueue-options.ts'
 import { SINGLE_TASK_PREFIX } from '../flow/single.ts'
 import { type Target, targetFacts } from '../flow/target.ts'
-import { policyToJson } from '../strategies/policy-json.ts'
-import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
+import { sentPolicies } from './enqueue-policies.ts'
 import { ENVELOPE_VERSION, type RunOptions, readRunOptions } from './envelope.ts'
 import { DEFAULT_QUEUE, JOB_OPTIONS } from './job-options.ts'
 
@@ -62,38 +61,17 @@ export async function makeRunJob(
 
 /** The part of the options that travels with the run, as data. */
 function sentOptions(options: EnqueueOptions, parent: ParentNode | null): { options?: RunOptions } {
-  const { retry, retries, nodes, tags } = options
+  const { retries, tags } = options
   const sent = {
     ...(tags && { tags: [...tags] }),
-    ...(retry === undefined ? {} : { retry: policyData(retry, 'retry') }),
+    ...sentPolicies(options),
     ...(retries && { retries }),
-    ...(nodes && { nodes: nodePolicies(nodes) }),
     ...(parent && { parent }),
   }
   if (Object.keys(sent).length === 0) return {}
   const read = readRunOptions(sent)
   if ('problem' in read) throw new RepriseError('options', `enqueue options: ${read.problem}`)
   return { options: read.options }
-}
-
-function nodePolicies(nodes: NonNullable<EnqueueOptions['nodes']>): Record<string, object> {
-  return Object.fromEntries(
-    Object.entries(nodes).map(([key, { retry }]) => [
-      key,
-      retry === undefined ? {} : { retry: policyData(retry, `nodes.${key}.retry`) },
-    ]),
-  )
-}
-
-function policyData(retry: RetryOption, where: string): RetryOption {
-  const policy = toPolicy(retry, where)
-  try {
-    return policyToJson(policy)
-  } catch (cause) {
-    throw cause instanceof DefinitionError
-      ? new DefinitionError(`${where}: ${cause.message}`, { cause })
-      : cause
-  }
 }
 
 async function checkInput(schema: z.ZodType, input: unknown, what: string): Promise<void> {

@@ -1,17 +1,20 @@
-import { type Backoff, backoffDelay } from './backoff.ts'
-import { JITTERS, type JitterName } from './jitter.ts'
+import { type Backoff, backoffDelay, configuredDelay, type SteadyBackoff } from './backoff.ts'
+import { type DecorrelatedBackoff, decorrelatedRange } from './decorrelated-backoff.ts'
+import { type JitterOption, jitterOf } from './jitter.ts'
 
 /** What a delay is computed from. */
 export type DelaySettings = Backoff & {
-  readonly jitter: JitterName
+  readonly jitter: JitterOption
   /** The largest delay, a whole number of ms. */
   readonly maxDelay: number
 }
 
-/** A computed delay, with the step before jitter for the record. */
+/** A computed delay, step by step for the record. */
 export interface RetryDelay {
-  /** After the cap and before jitter: a double. */
+  /** After the cap and before jitter: a double. Of `decorrelated`: the upper end of the range that is drawn from. */
   readonly baseMs: number
+  /** After jitter and before rounding: a double. */
+  readonly jitteredMs: number
   /** What is stored: a whole number in [0, maxDelay]. */
   readonly delayMs: number
 }
@@ -21,20 +24,71 @@ export interface RetryDelay {
  * capped herd still spreads; the base is capped so that the largest value its jitter can give is `maxDelay`.
  *
  * @param n the number of the retry, from 1
- * @param draw gives a random number in [0, 1); called only when the jitter needs one
+ * @param draw gives a random number in [0, 1); called only when one is needed
+ * @param previousMs the delay before the last retry, which `decorrelated` goes by; 0 if there was none
  * @throws RangeError when a part is no number in its range, which a validated policy can't cause
  */
-export function retryDelay(settings: DelaySettings, n: number, draw: () => number): RetryDelay {
-  const jitter = JITTERS[settings.jitter]
-  const baseMs = Math.min(backoffDelay(settings, n), settings.maxDelay / jitter.largest)
-  const spread = jitter.isRandom ? jitter.spread(baseMs, draw()) : baseMs
-  const delayMs = Math.round(spread)
-  if (!(Number.isSafeInteger(delayMs) && delayMs >= 0 && delayMs <= settings.maxDelay)) {
+export function retryDelay(
+  settings: DelaySettings,
+  n: number,
+  draw: () => number,
+  previousMs = 0,
+): RetryDelay {
+  const { maxDelay } = settings
+  const { baseMs, jitteredMs } =
+    settings.kind === 'decorrelated'
+      ? decorrelated(settings, draw, previousMs)
+      : cappedAndSpread(settings, n, draw)
+  const delayMs = Math.round(jitteredMs)
+  if (!(Number.isSafeInteger(delayMs) && delayMs >= 0 && delayMs <= maxDelay)) {
     throw new RangeError(
-      `the delay of retry ${n}: expected 0 to ${settings.maxDelay} ms, got ${spread} ms`,
+      `the delay of retry ${n}: expected 0 to ${maxDelay} ms, got ${jitteredMs} ms`,
     )
   }
-  return { baseMs, delayMs }
+  return { baseMs, jitteredMs, delayMs }
+}
+
+/** The delay of retry `n` as the formulas give it, in ms: a double, before cap and rounding. */
+export function uncappedDelay(
+  settings: Backoff & Pick<DelaySettings, 'jitter'>,
+  n: number,
+  draw: () => number,
+): number {
+  if (settings.kind === 'decorrelated') {
+    let previousMs = settings.delay
+    for (let i = 0; i < n && Number.isFinite(previousMs); i++) {
+      const { least, most } = decorrelatedRange(settings, previousMs, Number.POSITIVE_INFINITY)
+      previousMs = least + (most - least) * draw()
+    }
+    return previousMs
+  }
+  const jitter = jitterOf(settings.jitter)
+  const baseMs = backoffDelay(settings, n)
+  return jitter.isRandom ? jitter.spread(baseMs, draw(), configuredDelay(settings)) : baseMs
+}
+
+type Steps = Omit<RetryDelay, 'delayMs'>
+
+function cappedAndSpread(
+  settings: DelaySettings & SteadyBackoff,
+  n: number,
+  draw: () => number,
+): Steps {
+  const { maxDelay } = settings
+  const jitter = jitterOf(settings.jitter)
+  // What is added to a base and taken from it is never more than half of what is allowed.
+  const spreadBy = Math.min(configuredDelay(settings), maxDelay / 2)
+  const baseMs = Math.min(backoffDelay(settings, n), jitter.largestBase(maxDelay, spreadBy))
+  return { baseMs, jitteredMs: jitter.isRandom ? jitter.spread(baseMs, draw(), spreadBy) : baseMs }
+}
+
+function decorrelated(
+  settings: DelaySettings & DecorrelatedBackoff,
+  draw: () => number,
+  previousMs: number,
+): Steps {
+  const { least, most } = decorrelatedRange(settings, previousMs, settings.maxDelay)
+  return { baseMs: most, jitteredMs: least + (most - least) * draw() }
 }
 
 /** A random source that is asked at most once; `drawn` is null until then. */

@@ -28,6 +28,12 @@ export function checked<T>(what: string, isGood: (value: unknown) => boolean) {
   return z.custom<T>(isGood, { error: (issue) => `expected ${what}, got ${quote(issue.input)}` })
 }
 
+/** One of a few texts. */
+export function oneOf<T extends string>(names: readonly T[]) {
+  const list = names.map((name) => `'${name}'`).join(', ')
+  return checked<T>(`one of ${list}`, (value) => names.some((name) => name === value))
+}
+
 /** A list whose message, if it is none, says what was expected and what was got. */
 export function listOf<S extends z.ZodType>(item: S, what: string) {
   return z.array(item, {

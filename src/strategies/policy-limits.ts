@@ -1,16 +1,71 @@
-import type { Policy } from './policy.ts'
+import { type StoredError, workerLost } from '../core/failure.ts'
+import { choosePart } from './choose-part.ts'
+import type { Policy } from './policy-types.ts'
 
-/** How many retries a policy allows: null without limit, 0 without a policy. */
+const DEFAULT_MAX_CRASHES = 3
+
+/**
+ * How many retries a policy allows: null without limit, or where nobody can know (a plug-in); 0 without a policy. Of
+ * `rules` it is the largest limit, of a `chain` the sum.
+ */
 export function maxRetriesOf(chosen: Policy | null): number | null {
-  return chosen === null || chosen.spec.kind === 'none' ? 0 : chosen.spec.maxRetries
+  if (chosen === null) return 0
+  switch (chosen.type) {
+    case 'none':
+      return 0
+    case 'delay':
+      return chosen.spec.maxRetries
+    case 'named':
+      return null
+    case 'rules':
+      return combined(
+        chosen.rules.map(({ use }) => use),
+        (one, other) => Math.max(one, other),
+      )
+    case 'chain':
+      return combined(chosen.policies, (one, other) => one + other)
+  }
 }
 
-/** How many crashes a policy allows: none where its `kinds` lack `'crash'`; `fallback` without a policy. */
-export function maxCrashesOf(chosen: Policy | null, fallback = 3): number {
-  if (chosen === null) return fallback
-  const { spec } = chosen
-  if (spec.kind !== 'none' && spec.kinds && !spec.kinds.includes('crash')) return 0
-  return spec.maxCrashes
+function combined(
+  policies: readonly Policy[],
+  combine: (one: number, other: number) => number,
+): number | null {
+  let total = 0
+  for (const policy of policies) {
+    const limit = maxRetriesOf(policy)
+    if (limit === null) return null
+    total = combine(total, limit)
+  }
+  return total
+}
+
+/**
+ * How many crashes a policy allows: none where its `kinds` lack `'crash'`. Of `rules` the one that matches a crash's
+ * error (`WorkerLost`) counts, of a `chain` the first policy. `fallback` without a policy, and where it says nothing.
+ */
+export function maxCrashesOf(chosen: Policy | null, fallback = DEFAULT_MAX_CRASHES): number {
+  const policy = lossPolicy(chosen, workerLost)
+  if (policy === null) return fallback
+  if (policy.type === 'delay' && policy.spec.kinds && !policy.spec.kinds.includes('crash')) return 0
+  return policy.spec.maxCrashes
+}
+
+/** How many interruptions a policy allows: null without limit. Chosen as for crashes, by the interruption's error. */
+export function maxInterruptionsOf(chosen: Policy | null, error: StoredError): number | null {
+  return lossPolicy(chosen, error)?.spec.maxInterruptions ?? null
+}
+
+function lossPolicy(chosen: Policy | null, error: StoredError) {
+  if (chosen === null) return null
+  const { policy } = choosePart(firstOfChain(chosen), error, undefined, 0)
+  return policy === null || policy.type === 'named' ? null : policy
+}
+
+// Losses have ledgers of their own: a chain does not go on to its next policy for them.
+function firstOfChain(policy: Policy): Policy {
+  const first = policy.type === 'chain' ? policy.policies[0] : undefined
+  return first === undefined ? policy : firstOfChain(first)
 }
 
 /**

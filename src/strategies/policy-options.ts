@@ -1,6 +1,7 @@
 import type { Duration } from '../core/duration.ts'
 import type { FailureKind } from '../core/failure.ts'
-import type { JitterName } from './jitter.ts'
+import type { ExponentialForm } from './exponential-backoff.ts'
+import type { JitterOption } from './jitter.ts'
 import type { Matcher } from './matchers.ts'
 import type { PolicyFailure } from './policy-failure.ts'
 
@@ -31,12 +32,25 @@ export interface PolicyOptions {
    */
   readonly maxCrashes?: number | undefined
   /**
-   * How the delay is spread: `'none'`, `'full'` U(0, b), or `'equal'` b/2 + U(0, b/2).
+   * How often the node may be interrupted by a graceful shutdown and start again; `Infinity` for no limit.
+   * Interruptions have their own ledger: they cost no retry, and the next attempt starts at once.
+   * @default no limit
+   */
+  readonly maxInterruptions?: number | undefined
+  /**
+   * How many attempts the node may have in all, whatever began them (retries, crashes, retries by hand); beats
+   * `RetryRequested`. It decides after failures: how often a crash is followed by an attempt is up to `maxCrashes`.
+   * @default no limit
+   */
+  readonly maxTotalAttempts?: number | undefined
+  /**
+   * How the delay is spread: `'none'`, `'full'` U(0, b), `'equal'` b/2 + U(0, b/2), `'plusMinus'` b ± d,
+   * `{ proportional: x }` b·U(1-x, 1+x), or `{ clampedPoisson: x }`.
    * @default 'full' for `exponential`, 'none' for the others
    */
-  readonly jitter?: JitterName | undefined
+  readonly jitter?: JitterOption | undefined
   /**
-   * Only failures of these kinds are retried. Without `'crash'` a lost node is not started again.
+   * Only failures of these kinds are retried. Without `'crash'` a lost node is not started again (`maxCrashes` is 0).
    * @default all kinds
    */
   readonly kinds?: readonly FailureKind[] | undefined
@@ -87,7 +101,35 @@ export interface ExponentialOptions extends PolicyOptions {
    * @default 2
    */
   readonly factor?: number | undefined
+  /**
+   * `'factor'`: d·f^(n-1); `'power'`: d^n with d in seconds; `'dagster'`: (2^n - 1)·d. The last two ignore `factor`.
+   * @default 'factor'
+   */
+  readonly form?: ExponentialForm | undefined
+}
+
+/** Options of `policy.polynomial`. */
+export interface PolynomialOptions extends PolicyOptions {
+  /** The delay d before the first retry. */
+  readonly delay: Duration
+  /**
+   * The e in d·n^e, from 0.
+   * @default 2
+   */
+  readonly exponent?: number | undefined
+}
+
+/** Options of `policy.fibonacci`. */
+export interface FibonacciOptions extends PolicyOptions {
+  /** The delay d before the first two retries. */
+  readonly delay: Duration
+}
+
+/** Options of `policy.decorrelated`. */
+export interface DecorrelatedOptions extends Omit<PolicyOptions, 'jitter'> {
+  /** The least delay d. */
+  readonly delay: Duration
 }
 
 /** Options of `policy.none`. */
-export type NoneOptions = Pick<PolicyOptions, 'maxCrashes'>
+export type NoneOptions = Pick<PolicyOptions, 'maxCrashes' | 'maxInterruptions'>

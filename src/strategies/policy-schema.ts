@@ -1,114 +1,106 @@
 import { z } from 'zod'
 import type { FailureKind } from '../core/failure.ts'
-import { JITTER_NAMES, type JitterName } from './jitter.ts'
+import { type Backoff, writtenDelay } from './backoff.ts'
+import { constantShape } from './constant-backoff.ts'
+import { decorrelatedShape } from './decorrelated-backoff.ts'
+import { HOUR_MS, policyDuration } from './duration-limits.ts'
+import { exponentialShape } from './exponential-backoff.ts'
+import { fibonacciShape } from './fibonacci-backoff.ts'
+import { type JitterOption, jitterSchema, largestSpread } from './jitter.ts'
+import { linearShape } from './linear-backoff.ts'
 import { matchersSchema } from './matchers.ts'
-import {
-  checked,
-  countSchema,
-  durationSchema,
-  limitSchema,
-  listOf,
-  quote,
-} from './option-schemas.ts'
+import { checked, countSchema, limitSchema, listOf, oneOf } from './option-schemas.ts'
 import type { Predicate } from './policy-options.ts'
-
-const HOUR_MS = 3_600_000
-
-// BullMQ keeps due times as timestamp · 4096 in a double, which is exact until 2039.
-const MAX_DURATION_MS = 3_650 * 24 * HOUR_MS
+import { polynomialShape } from './polynomial-backoff.ts'
+import { scheduleShape } from './schedule-backoff.ts'
+import { sumShape } from './sum-backoff.ts'
 
 const KINDS: readonly FailureKind[] = ['error', 'timeout', 'crash', 'interrupted']
 
-const duration = durationSchema.refine((ms) => ms <= MAX_DURATION_MS, {
-  error: (issue) => `expected at most 10 years, got ${quote(issue.input)} ms`,
-})
-
 const maxRetries = limitSchema.default(3)
 
-const maxCrashes = countSchema.default(3)
+/** What holds also where nothing is retried. */
+const lossLimits = { maxCrashes: countSchema.default(3), maxInterruptions: limitSchema.optional() }
 
-function oneOf<T extends string>(names: readonly T[]) {
-  const list = names.map((name) => `'${name}'`).join(', ')
-  return checked<T>(`one of ${list}`, (value) => names.some((name) => name === value))
+const limits = {
+  ...lossLimits,
+  maxDelay: policyDuration.optional(),
+  maxElapsed: policyDuration.optional(),
+  maxTotalAttempts: limitSchema.optional(),
+  kinds: listOf(oneOf(KINDS), 'failure kinds')
+    .min(1, 'expected at least one kind, got an empty list; leave the option out for all kinds')
+    .optional(),
+  retryOn: matchersSchema.optional(),
+  abortOn: matchersSchema.optional(),
+  when: checked<Predicate>('a function', (value) => typeof value === 'function').optional(),
 }
 
-function commonOptions(defaultJitter: JitterName) {
-  return {
-    maxDelay: duration.optional(),
-    maxElapsed: duration.optional(),
-    maxCrashes,
-    jitter: oneOf(JITTER_NAMES).default(defaultJitter),
-    kinds: listOf(oneOf(KINDS), 'failure kinds')
-      .min(1, 'expected at least one kind, got an empty list; leave the option out for all kinds')
-      .optional(),
-    retryOn: matchersSchema.optional(),
-    abortOn: matchersSchema.optional(),
-    when: checked<Predicate>('a function', (value) => typeof value === 'function').optional(),
-  }
+const plain = { ...limits, jitter: jitterSchema.default('none') }
+
+type Uncapped = Backoff & {
+  readonly jitter: JitterOption
+  readonly maxDelay?: number | undefined
 }
 
-// A delay that somebody wrote down is never cut by a default.
-function maxDelayOf(given: number | undefined, longestMs: number): number {
-  return given ?? Math.max(HOUR_MS, longestMs)
+// A delay that somebody wrote down is never cut by a default, nor is what its jitter makes of it.
+function withCap<Spec extends Uncapped>(spec: Spec): Spec & { maxDelay: number } {
+  const written = writtenDelay(spec)
+  const longest = spec.kind === 'decorrelated' ? 3 * written : largestSpread(spec.jitter, written)
+  return { ...spec, maxDelay: spec.maxDelay ?? Math.ceil(Math.max(HOUR_MS, longest)) }
 }
 
 /** The options of each constructor, by kind. The output has every default filled in, and all durations in ms. */
 export const policySchemas = {
-  none: z
-    .strictObject({ maxCrashes })
-    .transform((options) => ({ kind: 'none' as const, ...options })),
+  none: z.strictObject(lossLimits).transform((options) => ({ kind: 'none' as const, ...options })),
 
   constant: z
-    .strictObject({ delay: duration, maxRetries, ...commonOptions('none') })
-    .transform((options) => ({
-      kind: 'constant' as const,
-      ...options,
-      maxDelay: maxDelayOf(options.maxDelay, options.delay),
-    })),
+    .strictObject({ ...constantShape, maxRetries, ...plain })
+    .transform((options) => withCap({ kind: 'constant' as const, ...options })),
 
   linear: z
-    .strictObject({
-      delay: duration,
-      start: oneOf(['one', 'zero']).default('one'),
-      maxRetries,
-      ...commonOptions('none'),
-    })
-    .transform((options) => ({
-      kind: 'linear' as const,
-      ...options,
-      maxDelay: maxDelayOf(options.maxDelay, options.delay),
-    })),
+    .strictObject({ ...linearShape, maxRetries, ...plain })
+    .transform((options) => withCap({ kind: 'linear' as const, ...options })),
 
   exponential: z
     .strictObject({
-      delay: duration.default(1_000),
-      factor: checked<number>(
-        'a finite number from 1',
-        (value) => Number.isFinite(value) && Number(value) >= 1,
-      ).default(2),
+      ...exponentialShape,
       maxRetries,
-      ...commonOptions('full'),
+      ...limits,
+      jitter: jitterSchema.default('full'),
     })
-    .transform((options) => ({
-      kind: 'exponential' as const,
-      ...options,
-      maxDelay: maxDelayOf(options.maxDelay, options.delay),
-    })),
+    .transform((options) => withCap({ kind: 'exponential' as const, ...options })),
+
+  polynomial: z
+    .strictObject({ ...polynomialShape, maxRetries, ...plain })
+    .transform((options) => withCap({ kind: 'polynomial' as const, ...options })),
+
+  fibonacci: z
+    .strictObject({ ...fibonacciShape, maxRetries, ...plain })
+    .transform((options) => withCap({ kind: 'fibonacci' as const, ...options })),
 
   schedule: z
+    .strictObject({ ...scheduleShape, maxRetries: limitSchema.optional(), ...plain })
+    .transform(({ maxRetries = undefined, ...options }) =>
+      withCap({
+        kind: 'schedule' as const,
+        ...options,
+        maxRetries: maxRetries === undefined ? options.delays.length : maxRetries,
+      }),
+    ),
+
+  sum: z
+    .strictObject({ ...sumShape, maxRetries, ...plain })
+    .transform((options) => withCap({ kind: 'sum' as const, ...options })),
+
+  decorrelated: z
     .strictObject({
-      delays: listOf(duration, 'durations')
-        .min(1, 'expected at least one delay, got an empty list')
-        .max(1_000, 'expected at most 1000 delays'),
-      maxRetries: limitSchema.optional(),
-      ...commonOptions('none'),
+      ...decorrelatedShape,
+      maxRetries,
+      ...limits,
+      // It draws its delays itself; the name is only there so that its JSON form has one.
+      jitter: oneOf(['none']).default('none'),
     })
-    .transform((options) => ({
-      kind: 'schedule' as const,
-      ...options,
-      maxRetries: options.maxRetries === undefined ? options.delays.length : options.maxRetries,
-      maxDelay: maxDelayOf(options.maxDelay, Math.max(...options.delays)),
-    })),
+    .transform((options) => withCap({ kind: 'decorrelated' as const, ...options })),
 }
 
 /** What a policy is built from: the name of its constructor. */

@@ -1,4 +1,4 @@
-import type { Policy } from './policy.ts'
+import type { Policy } from './policy-types.ts'
 import { type RetryOption, toPolicy } from './shorthand.ts'
 
 /** Where a node's policy can be given, in the order in which they are asked. */

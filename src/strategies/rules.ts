@@ -1,9 +1,9 @@
 import type { RecordedDecision, StopReason } from '../core/failure.ts'
+import type { PolicyPart } from './choose-part.ts'
 import type { RetryDelay } from './delay.ts'
 import { findMatcher, matcherText } from './matchers.ts'
-import type { Policy } from './policy.ts'
 import type { FailureFacts } from './policy-failure.ts'
-import { maxRetriesOf } from './policy-limits.ts'
+import type { DelayPolicy } from './policy-types.ts'
 import { isNonRetryable, type RetryRequest, readRetryRequest } from './signals.ts'
 
 /** The longest wait that an error itself may ask for: 24 h. */
@@ -14,7 +14,8 @@ export type StopDecision = Extract<RecordedDecision, { action: 'stop' }>
 
 /** What every rule may look at. */
 export interface FailedAttempt {
-  readonly policy: Policy | null
+  /** The part of the node's policy that decides about this failure; null without a policy. */
+  readonly part: PolicyPart | null
   readonly failure: FailureFacts
   /** What the handler threw, where this process has it. */
   readonly thrown?: unknown
@@ -28,7 +29,9 @@ export interface FailedAttempt {
 
 /** The same under a policy, with the delay that the retry would have. */
 export interface PolicyCase extends FailedAttempt {
-  readonly policy: Policy
+  readonly policy: DelayPolicy
+  /** How many of the retries so far the deciding part has given. */
+  readonly used: number
   /** Computed when it is first asked for, since it may draw a random number. */
   readonly delay: () => RetryDelay
 }
@@ -49,6 +52,7 @@ export const POLICY_RULES: readonly Rule<PolicyCase>[] = [
   notInRetryOn,
   notInKinds,
   exhausted,
+  allAttemptsMade,
   elapsed,
 ]
 
@@ -89,6 +93,7 @@ function retryRequested(attempt: FailedAttempt): RecordedDecision | null {
   }
   const delayMs = requestedDelay(request, attempt.now)
   return (
+    allAttemptsMade(attempt) ??
     tooLate(attempt, delayMs) ?? {
       action: 'retry',
       rule: 'retry_requested',
@@ -115,27 +120,36 @@ function notInRetryOn({ policy, failure, thrown }: PolicyCase): RecordedDecision
 }
 
 function notInKinds({ policy, failure }: PolicyCase): RecordedDecision | null {
-  const kinds = policy.spec.kind === 'none' ? undefined : policy.spec.kinds
+  const { kinds } = policy.spec
   if (kinds === undefined || kinds.includes(failure.kind)) return null
   return stop('not_in_kinds', `${failure.kind} is not in kinds: ${kinds.join(', ')}`)
 }
 
-function exhausted({ policy, retriesUsed }: PolicyCase): RecordedDecision | null {
-  const maxRetries = maxRetriesOf(policy)
+function exhausted({ policy, used }: PolicyCase): RecordedDecision | null {
+  const { maxRetries } = policy.spec
   if (maxRetries !== null && !Number.isSafeInteger(maxRetries)) {
     throw new RangeError(`maxRetries: expected a whole number or null, got ${maxRetries}`)
   }
-  if (maxRetries === null || retriesUsed < maxRetries) return null
-  return stop('exhausted', usedOf(retriesUsed, maxRetries))
+  if (maxRetries === null || used < maxRetries) return null
+  return stop('exhausted', usedOf(used, maxRetries))
+}
+
+function allAttemptsMade({ part, failure }: FailedAttempt): StopDecision | null {
+  const { maxTotalAttempts } = delaySpecOf(part) ?? {}
+  if (maxTotalAttempts === undefined || maxTotalAttempts === null) return null
+  if (failure.attempt < maxTotalAttempts) return null
+  return stop(
+    'exhausted',
+    `${failure.attempt} attempts made, maxTotalAttempts is ${maxTotalAttempts}`,
+  )
 }
 
 function elapsed(attempt: PolicyCase): RecordedDecision | null {
   return tooLate(attempt, attempt.delay().delayMs)
 }
 
-function tooLate({ policy, failure, now }: FailedAttempt, delayMs: number): StopDecision | null {
-  const maxElapsed =
-    policy === null || policy.spec.kind === 'none' ? undefined : policy.spec.maxElapsed
+function tooLate({ part, failure, now }: FailedAttempt, delayMs: number): StopDecision | null {
+  const { maxElapsed } = delaySpecOf(part) ?? {}
   if (maxElapsed === undefined) return null
   const startsAfter = Math.max(0, now - failure.firstStartedAt) + delayMs
   if (startsAfter <= maxElapsed) return null
@@ -143,6 +157,10 @@ function tooLate({ policy, failure, now }: FailedAttempt, delayMs: number): Stop
     'elapsed',
     `the retry would start ${startsAfter} ms after the first start, maxElapsed is ${maxElapsed} ms`,
   )
+}
+
+function delaySpecOf(part: PolicyPart | null): DelayPolicy['spec'] | null {
+  return part?.policy?.type === 'delay' ? part.policy.spec : null
 }
 
 function requestedDelay({ delayMs, atMs }: RetryRequest, now: number): number {

@@ -7,8 +7,8 @@ import type { EnqueueChild } from '../flow/enqueue-child.ts'
 import type { ChildOptions } from '../flow/enqueue-options.ts'
 import type { TaskNode } from '../flow/graph.ts'
 import type { Target } from '../flow/target.ts'
-import type { Policy } from '../strategies/policy.ts'
 import { isLastAttempt, maxRetriesOf } from '../strategies/policy-limits.ts'
+import type { Policy } from '../strategies/policy-types.ts'
 import type { Children } from './children.ts'
 
 /** What a context is made of. */

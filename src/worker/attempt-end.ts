@@ -28,7 +28,7 @@ export function decided(
   const log = formatFailure(kind, error, decision)
   const outcome: Outcome =
     decision.action === 'retry'
-      ? { kind: 'retry', log, delayMs: decision.delayMs, place: null }
+      ? { kind: 'retry', log, delayMs: decision.delayMs, place: decision.place ?? null }
       : { kind: 'failed', log }
   return { outcome, failure: { kind, error }, decision }
 }
@@ -83,9 +83,12 @@ export function invalidInput(node: TaskNode, problem: z.ZodError): AttemptEnd {
   return stopped('error', namedError('InvalidInput', message), 'invalid_input')
 }
 
-/** This worker doesn't know the task: the grant goes back, and after `limitMs` without a worker the node fails. */
-export function noHandler(node: TaskNode, limitMs: number): AttemptEnd {
-  const message = `no worker that serves this queue knows the task ${node.task}, for ${limitMs} ms`
+/**
+ * This worker doesn't know the task, or a policy that it names: the grant goes back, and after `limitMs` without a
+ * worker that does, the node fails. `missing`: what it is, such as `the task ping`.
+ */
+export function noHandler(missing: string, limitMs: number): AttemptEnd {
+  const message = `no worker that serves this queue knows ${missing}, for ${limitMs} ms`
   const error = namedError('NoHandler', message)
   const decision: RecordedDecision = { action: 'stop', reason: 'no_handler' }
   const log = formatFailure('error', error, decision)

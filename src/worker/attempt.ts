@@ -3,7 +3,7 @@ import type { Grant, Place } from '../coordinator/answers.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import { failureOfEntry, type LoggedAttempt } from '../coordinator/run-record.ts'
 import { SerializationError } from '../core/errors.ts'
-import { type FailureKind, storeError } from '../core/failure.ts'
+import { type FailureKind, type RecordedDecision, storeError } from '../core/failure.ts'
 import type { Hooks } from '../core/hooks.ts'
 import { type Json, toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
@@ -16,11 +16,14 @@ import type { TaskDefinition } from '../flow/task-definition.ts'
 import type { RunOptions } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
 import { decideRetry } from '../strategies/decide.ts'
+import { brokenPolicy } from '../strategies/define-policy.ts'
 import { drawFor } from '../strategies/draw.ts'
 import { quote } from '../strategies/option-schemas.ts'
-import type { Policy } from '../strategies/policy.ts'
+import { maxInterruptionsOf } from '../strategies/policy-limits.ts'
+import type { PolicyRegistry } from '../strategies/policy-registry.ts'
+import type { Policy } from '../strategies/policy-types.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
-import type { AttemptAbort } from './aborts.ts'
+import type { AttemptAbort, AttemptAborted } from './aborts.ts'
 import { AttemptContext } from './attempt-context.ts'
 import {
   type AttemptEnd,
@@ -35,7 +38,6 @@ import {
 import { Children } from './children.ts'
 import type { Handlers } from './handlers.ts'
 import type { WorkerSettings } from './options.ts'
-import { placeOf } from './tickets.ts'
 import type { RunValues } from './values.ts'
 
 /** The failure of an attempt whose result `failWhen` refused. */
@@ -50,6 +52,7 @@ class ResultRefused extends Error {
 /** What an attempt runs in: shared by all attempts of a worker. */
 export interface AttemptSurroundings {
   readonly handlers: Handlers
+  readonly policies: PolicyRegistry
   readonly settings: WorkerSettings
   readonly logger: Logger
   readonly coordinator: Coordinator
@@ -66,8 +69,8 @@ export interface Attempt {
   readonly options: RunOptions
   readonly values: RunValues
   readonly openedAt: number
-  /** Where nodes run that name no place of their own. */
-  readonly runPlace: Place
+  /** Where it runs: the queue and priority of its job. */
+  readonly place: Place
   /** When the grant arrived here, by this process' monotonic clock. */
   readonly receivedAt: number
   readonly abort: AttemptAbort
@@ -83,11 +86,14 @@ export async function executeAttempt(
     return conditionFalse()
   }
   const flowNode = around.handlers.node(graph.graph.flow, node)
-  if (!flowNode) return noHandler(node, around.settings.unknownTaskTimeoutMs)
+  const { unknownTaskTimeoutMs } = around.settings
+  if (!flowNode) return noHandler(`the task ${node.task}`, unknownTaskTimeoutMs)
+  const bound = bindPolicy(around, policyFor(around.settings, attempt, flowNode))
+  if ('missing' in bound) return noHandler(`the policy ${bound.missing}`, unknownTaskTimeoutMs)
+  const { policy } = bound
   const input = (await attempt.values.fillIn(attempt.grant.index, node.input)) ?? null
   const parsed = await parse(flowNode.task.input, input)
   if (!parsed.success) return invalidInput(node, parsed.error)
-  const policy = policyFor(around.settings, attempt, flowNode)
   const history = attempt.grant.attempt === 1 ? [] : await readHistory(around, attempt)
   try {
     const result = await callHandler(around, attempt, flowNode, policy, history, input, parsed.data)
@@ -177,16 +183,16 @@ async function failed(
 ): Promise<AttemptEnd> {
   const { aborted } = attempt.abort
   if (aborted?.abortCause === 'lease_lost') return null
-  if (aborted?.abortCause === 'shutdown') return interrupted(aborted)
-  const kind: FailureKind = aborted ? 'timeout' : 'error'
   const error = storeError(aborted ?? thrown)
+  // A manual retry begins anew: what came before it counts for no limit.
+  const current = history.slice(history.findLastIndex(({ kind: entry }) => entry === 'retried') + 1)
+  if (aborted?.abortCause === 'shutdown') return shutDown(policy, current, aborted)
   if (!aborted && isSkip(thrown)) return skipped(error)
+  const kind: FailureKind = aborted ? 'timeout' : 'error'
   if (thrown instanceof SerializationError && !aborted)
     return stopped(kind, error, 'not_serializable')
   const { runId, node, graph, grant } = attempt
-  // A manual retry begins anew: what came before it counts for no limit.
-  const current = history.slice(history.findLastIndex(({ kind: entry }) => entry === 'retried') + 1)
-  const { queue, priority } = placeOf(graph, grant.index, attempt.runPlace)
+  const { queue, priority } = attempt.place
   const decision = await decideRetry({
     policy,
     failure: {
@@ -213,7 +219,35 @@ async function failed(
     retries: attempt.options.retries ?? around.settings.retries,
     random: () => drawFor(runId, node.key, grant.retriesUsed + 1),
   })
-  return decided(kind, error, decision)
+  return decided(kind, error, await servedDecision(around, decision))
+}
+
+/** A graceful shutdown costs no retry; only `maxInterruptions` bounds how often. */
+function shutDown(
+  policy: Policy | null,
+  history: readonly LoggedAttempt[],
+  aborted: AttemptAborted,
+): AttemptEnd {
+  const error = storeError(aborted)
+  const limit = maxInterruptionsOf(policy, error)
+  const used = history.filter(({ kind }) => kind === 'interrupted').length
+  if (limit === null || used < limit) return interrupted(aborted)
+  return stopped('interrupted', error, 'exhausted', `${used} of ${limit} interruptions used`)
+}
+
+/** Refuses a decision to retry in a queue that nobody serves: the node would wait there for ever. */
+async function servedDecision(
+  { settings, coordinator }: AttemptSurroundings,
+  decision: RecordedDecision,
+): Promise<RecordedDecision> {
+  const queue = decision.action === 'retry' ? decision.place?.queue : undefined
+  if (queue === undefined || settings.queues.has(queue)) return decision
+  const { unknownTaskTimeoutMs } = settings
+  // If Redis can't be read the decision stands: the handler has run, and its failure must be settled.
+  const served = await coordinator.servedQueues(unknownTaskTimeoutMs).catch(() => null)
+  if (served === null || served.includes(queue)) return decision
+  const detail = `no worker has served the queue ${queue} in the last ${unknownTaskTimeoutMs} ms; served are: ${served.join(', ')}`
+  return { action: 'stop', reason: 'policy_error', detail }
 }
 
 function lineageOf({ runId, options: { parent } }: Attempt): {
@@ -229,6 +263,18 @@ async function readHistory(
   { runId, grant, openedAt }: Attempt,
 ): Promise<LoggedAttempt[]> {
   return await around.coordinator.readNodeLog(runId, grant.index, openedAt)
+}
+
+/** Its plug-ins found. One whose options don't fit shows it when it is asked: the task runs all the same. */
+function bindPolicy(
+  { policies }: AttemptSurroundings,
+  policy: Policy | null,
+): { readonly policy: Policy | null } | { readonly missing: string } {
+  try {
+    return policy === null ? { policy } : policies.bind(policy)
+  } catch (cause) {
+    return { policy: brokenPolicy(cause) }
+  }
 }
 
 function policyFor(

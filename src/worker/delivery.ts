@@ -6,6 +6,7 @@ import type { Hooks } from '../core/hooks.ts'
 import type { Logger } from '../core/logger.ts'
 import { readTicketData, type TicketData } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
+import type { PolicyRegistry } from '../strategies/policy-registry.ts'
 import type { RunningAttempts } from './aborts.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliveryEnd } from './delivery-end.ts'
@@ -22,6 +23,7 @@ import { addTickets, DEFAULT_PLACE } from './tickets.ts'
 export interface DeliverySurroundings {
   readonly coordinator: Coordinator
   readonly handlers: Handlers
+  readonly policies: PolicyRegistry
   readonly graphs: Graphs
   readonly queues: Queues
   readonly settings: WorkerSettings

@@ -45,6 +45,18 @@ export class Handlers {
     return task ? { task } : null
   }
 
+  /** The names of the tasks. */
+  taskNames(): string[] {
+    return [...this.#tasks.keys()]
+  }
+
+  /** The names of the flows, each with the hash of its graph. */
+  flowVersions(): { readonly [name: string]: string } {
+    return Object.fromEntries(
+      this.flowNames().map((name) => [name, this.#flows.get(name)?.graph.hash ?? '']),
+    )
+  }
+
   /** The names of the flows, for messages. */
   flowNames(): string[] {
     return [...this.#flows.keys()].filter((name) => !name.includes(':'))

@@ -9,7 +9,8 @@ import type { Flow } from '../flow/flow.ts'
 import { queueSchema } from '../flow/names.ts'
 import type { Task } from '../flow/task.ts'
 import { DEFAULT_QUEUE } from '../producer/job-options.ts'
-import type { Policy } from '../strategies/policy.ts'
+import type { PolicyPlugin } from '../strategies/define-policy.ts'
+import type { Policy } from '../strategies/policy-types.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
 
 /** The options of a {@link Worker}. Durations are ms or strings such as `'5s'`. */
@@ -25,6 +26,8 @@ export interface WorkerOptions {
   readonly flows?: readonly Flow<never, unknown>[] | undefined
   /** Further tasks, to be enqueued on their own. */
   readonly tasks?: readonly Task<never, unknown>[] | undefined
+  /** Retry-policy plug-ins that runs and policies may name: what `definePolicy` returned. */
+  readonly policies?: readonly PolicyPlugin[] | undefined
   /**
    * The queues that it serves, and how many handlers it runs at once in each.
    * @default { default: { concurrency: 50 } }
@@ -145,7 +148,14 @@ const schema = z.strictObject({
  * @throws RepriseError (`options`) that says which option, what was expected and what was got
  */
 export function readWorkerOptions(options: WorkerOptions): WorkerSettings {
-  const { flows: _flows, tasks: _tasks, logger: _logger, hooks: _hooks, ...data } = options
+  const {
+    flows: _flows,
+    tasks: _tasks,
+    policies: _policies,
+    logger: _logger,
+    hooks: _hooks,
+    ...data
+  } = options
   const parsed = schema.safeParse(data)
   if (!parsed.success) {
     throw new RepriseError('options', `worker options: ${z.prettifyError(parsed.error)}`)

@@ -167,7 +167,7 @@ export class RowRun {
         options: parseRunOptions(this.#claim.options),
         values: this.#values,
         openedAt: this.#claim.openedAt,
-        runPlace: this.#place,
+        place: { queue: this.#job.queue, priority: this.#job.priority },
         receivedAt,
         abort,
       })

@@ -16,12 +16,15 @@ import { guardHooks } from '../core/guarded-hooks.ts'
 import type { Logger } from '../core/logger.ts'
 import { Queues } from '../producer/queues.ts'
 import { maxCrashesOf } from '../strategies/policy-limits.ts'
+import { PolicyRegistry } from '../strategies/policy-registry.ts'
 import { RunningAttempts } from './aborts.ts'
+import { checkPolicies } from './check-policies.ts'
 import { deliveredJob } from './delivered-job.ts'
 import { type DeliverySurroundings, deliver } from './delivery.ts'
 import { endJob, storedBackoff } from './delivery-end.ts'
 import { Graphs } from './graphs.ts'
 import { Handlers } from './handlers.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { DRAIN_DELAY_SECONDS, Markers } from './markers.ts'
 import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
 import { Permits } from './permits.ts'
@@ -49,18 +52,24 @@ export class Worker {
   readonly #markers: Markers
   readonly #running = new RunningAttempts()
   readonly #reconciler: Reconciler
+  readonly #heartbeat: Heartbeat
   readonly #bullWorkers: readonly BullWorker[]
   readonly #onSignal = (signal: NodeJS.Signals) => this.#closeOnSignal(signal)
   #closing: Promise<void> | null = null
   #connections = 0
 
-  /** @throws RepriseError (`options`) that says which option, what was expected and what was got */
+  /**
+   * @throws RepriseError (`options`) that says which option, what was expected and what was got
+   * @throws DefinitionError for a bad policy, and for two policies with one name
+   */
   constructor(options: WorkerOptions) {
     this.#settings = readWorkerOptions(options)
     this.#logger = options.logger ?? pino({ name: 'reprise' })
     const flows = options.flows ?? []
     const tasks = (options.tasks ?? []).map((task) => task.definition)
     const handlers = new Handlers(flows, tasks)
+    const policies = new PolicyRegistry(options.policies ?? [])
+    checkPolicies(policies, flows, tasks, this.#settings.defaultRetry)
     const keys = new ShardKeys(this.#settings.namespace, SHARD)
     this.#redis = connectRedis(this.#settings.redis, 'patient')
     this.#redis.on('error', (error) => this.#report('redis', error))
@@ -81,6 +90,7 @@ export class Worker {
     const surroundings: DeliverySurroundings = {
       coordinator,
       handlers,
+      policies,
       graphs: new Graphs(coordinator, handlers),
       queues: this.#queues,
       settings: this.#settings,
@@ -105,6 +115,20 @@ export class Worker {
       owner: surroundings.newLease(),
     })
     this.#reconciler.start()
+    this.#heartbeat = new Heartbeat({
+      redis: this.#redis,
+      keys,
+      logger: this.#logger,
+      announcement: {
+        v: 1,
+        id: surroundings.newLease(),
+        queues: [...this.#settings.queues.keys()],
+        flows: handlers.flowVersions(),
+        tasks: handlers.taskNames(),
+        policies: policies.versions(),
+      },
+    })
+    this.#heartbeat.start()
     this.#bullWorkers = [...this.#settings.queues].map(([queue, concurrency]) =>
       this.#serve(surroundings, keys.prefix, queue, concurrency),
     )
@@ -122,6 +146,7 @@ export class Worker {
     const obstacle = await this.#findObstacle()
     if (obstacle !== null) throw new RepriseError('redis', obstacle)
     await Promise.all(this.#bullWorkers.map((worker) => worker.waitUntilReady()))
+    await this.#heartbeat.started()
   }
 
   /**
@@ -143,6 +168,7 @@ export class Worker {
     } finally {
       clearTimeout(interrupt)
     }
+    await this.#heartbeat.stop()
     await this.#reconciler.stop()
     await this.#queues.close()
     this.#markers.close()

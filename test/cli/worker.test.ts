@@ -81,6 +81,7 @@ describeWithRedis('reprise worker, enqueue and show', () => {
     expect(readyLine(worker)).toMatchObject({
       flows: ['broken', 'twice'],
       tasks: ['double', 'shout'],
+      policies: ['thrice'],
       queues: { loud: { concurrency: 2 }, default: { concurrency: 3 } },
     })
     const args = ['enqueue', '--task', 'shout', '{"text":"hi"}', '--queue', 'loud', '--wait']

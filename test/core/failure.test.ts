@@ -87,6 +87,23 @@ describe('storeError', () => {
     expect(storeError(withFields(fields))).not.toHaveProperty(key)
   })
 
+  test.each([
+    [1_500, { retryAfterMs: 1_500 }],
+    [0, { retryAfterMs: 0 }],
+    [-1, {}],
+    [Number.NaN, {}],
+    ['5', {}],
+    [null, {}],
+  ])('stores a wait of %j as %j', (retryAfterMs, expected) => {
+    const {
+      name: _name,
+      names: _names,
+      message: _message,
+      ...others
+    } = storeError(Object.assign(new Error('x'), { retryAfterMs }))
+    expect(others).toEqual(expected)
+  })
+
   test('survives a prototype chain without an end', () => {
     expect(storeError(endless)).toMatchObject({ name: 'Error' })
   })

@@ -3,9 +3,10 @@ import { describe, expect, test, vi } from 'vitest'
 import { type RecordedDecision, storeError } from '../../src/core/failure.ts'
 import { type DecideInput, decideRetry } from '../../src/strategies/decide.ts'
 import { drawFor } from '../../src/strategies/draw.ts'
-import { POLICY, type Policy, policy } from '../../src/strategies/policy.ts'
+import { policy } from '../../src/strategies/policy.ts'
 import type { FailureFacts } from '../../src/strategies/policy-failure.ts'
 import type { ExponentialOptions } from '../../src/strategies/policy-options.ts'
+import { type DelayPolicy, POLICY, type Policy } from '../../src/strategies/policy-types.ts'
 import { MAX_HONORED_DELAY_MS } from '../../src/strategies/rules.ts'
 import { toPolicy } from '../../src/strategies/shorthand.ts'
 import { NonRetryable, RetryRequested } from '../../src/strategies/signals.ts'
@@ -137,6 +138,7 @@ describe('decideRetry', () => {
       rule: 'policy',
       baseMs: 4000,
       random: 0.5,
+      jitteredMs: 2000,
       delayMs: 2000,
       retryNumber: 3,
       maxRetries: 5,
@@ -277,7 +279,7 @@ describe('decideRetry, with a predicate', () => {
   ])('ends in predicate_error when it %s', async (_name, when) => {
     // @ts-expect-error what JavaScript users may pass
     const made = policy.constant({ delay: 5, when })
-    const decision = await decideRetry(failedAttempt(made, { predicateTimeoutMs: 5 }))
+    const decision = await decideRetry(failedAttempt(made, { askTimeoutMs: 5 }))
     expect(decision).toMatchObject({ action: 'stop', reason: 'predicate_error' })
   })
 
@@ -342,6 +344,6 @@ function decisionOf(input: DecideInput): RecordedDecision {
   return decision
 }
 
-function maxDelayOf({ spec }: Policy): number {
-  return spec.kind === 'none' ? 0 : spec.maxDelay
+function maxDelayOf({ spec }: DelayPolicy): number {
+  return spec.maxDelay
 }

@@ -3,10 +3,12 @@ import { describe, expect, test, vi } from 'vitest'
 import { drawOnce, retryDelay } from '../../src/strategies/delay.ts'
 import { drawFor } from '../../src/strategies/draw.ts'
 import type { JitterName } from '../../src/strategies/jitter.ts'
+import { policy } from '../../src/strategies/policy.ts'
+import type { DelayPolicy } from '../../src/strategies/policy-types.ts'
 import { arbitraryRetryingPolicy } from './arbitrary-policy.ts'
 
 const exponential = (maxDelay: number, jitter: JitterName) =>
-  ({ kind: 'exponential', delay: 1000, factor: 2, maxDelay, jitter }) as const
+  ({ kind: 'exponential', delay: 1000, factor: 2, form: 'factor', maxDelay, jitter }) as const
 
 describe('retryDelay', () => {
   test('is a whole number in [0, maxDelay] for any policy and retry', () => {
@@ -14,7 +16,6 @@ describe('retryDelay', () => {
     const retries = fc.oneof(fc.integer({ min: 1, max: 10_000 }), fc.constantFrom(1, 1024, 10_000))
     fc.assert(
       fc.property(arbitraryRetryingPolicy, retries, draws, ({ spec }, n, random) => {
-        if (spec.kind === 'none') throw new Error('expected a policy with a delay')
         const { baseMs, delayMs } = retryDelay(spec, n, () => random)
         expect(Number.isSafeInteger(delayMs)).toBe(true)
         expect(delayMs).toBeGreaterThanOrEqual(0)
@@ -30,7 +31,7 @@ describe('retryDelay', () => {
     ['at the cap', 7, { baseMs: 60_000, delayMs: 15_000 }],
     ['when the backoff overflows', 10_000, { baseMs: 60_000, delayMs: 15_000 }],
   ])('spreads %s', (_name, n, expected) => {
-    expect(retryDelay(exponential(60_000, 'full'), n, () => 0.25)).toEqual(expected)
+    expect(retryDelay(exponential(60_000, 'full'), n, () => 0.25)).toMatchObject(expected)
   })
 
   test('still spreads a herd that has reached the cap', () => {
@@ -42,8 +43,47 @@ describe('retryDelay', () => {
     expect(new Set(delays).size).toBeGreaterThan(900)
   })
 
+  test.each<[string, DelayPolicy]>([
+    ['equal', policy.exponential({ jitter: 'equal', maxDelay: '1m' })],
+    ['plusMinus', policy.linear({ delay: '10s', jitter: 'plusMinus', maxDelay: '1m' })],
+    ['proportional', policy.fibonacci({ delay: 5, jitter: { proportional: 0.5 }, maxDelay: '1m' })],
+    [
+      'clampedPoisson',
+      policy.polynomial({ delay: 9, jitter: { clampedPoisson: 1 }, maxDelay: '1m' }),
+    ],
+    ['decorrelated', policy.decorrelated({ delay: '1s', maxDelay: '1m' })],
+  ])('still spreads a capped herd: %s', (_name, { spec }) => {
+    const delays = Array.from({ length: 1_000 }, (_, i) => {
+      const draw = () => drawFor('run', `n${i}`, 9_000)
+      return retryDelay(spec, 9_000, draw, 60_000).delayMs
+    })
+    expect(new Set(delays).size).toBeGreaterThan(900)
+    expect(Math.max(...delays)).toBeLessThanOrEqual(60_000)
+    expect(Math.max(...delays)).toBeGreaterThan(59_000)
+  })
+
+  test('draws decorrelated delays evenly between d and three times the one before', () => {
+    const { spec } = policy.decorrelated({ delay: 1_000 })
+    const delays = Array.from(
+      { length: 20_000 },
+      (_, i) => retryDelay(spec, 2, () => drawFor('seed', 'node', i), 3_000).delayMs,
+    )
+    const mean = delays.reduce((total, ms) => total + ms, 0) / delays.length
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(1_000)
+    expect(Math.min(...delays)).toBeLessThan(1_010)
+    expect(Math.max(...delays)).toBeLessThanOrEqual(9_000)
+    expect(Math.max(...delays)).toBeGreaterThan(8_990)
+    expect(Math.abs(mean - 5_000)).toBeLessThan(50)
+  })
+
   test('rounds to the nearest ms', () => {
-    const settings = { kind: 'exponential', delay: 1000, factor: 1.1, maxDelay: 9999 } as const
+    const settings = {
+      kind: 'exponential',
+      delay: 1000,
+      factor: 1.1,
+      form: 'factor',
+      maxDelay: 9999,
+    } as const
     // 1000 · 1.1² is 1210.0000000000002 in doubles.
     expect(retryDelay({ ...settings, jitter: 'none' }, 3, () => 0).delayMs).toBe(1210)
   })

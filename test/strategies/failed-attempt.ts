@@ -1,7 +1,7 @@
 import { storeError } from '../../src/core/failure.ts'
 import type { DecideInput } from '../../src/strategies/decide.ts'
-import type { Policy } from '../../src/strategies/policy.ts'
 import type { FailureFacts } from '../../src/strategies/policy-failure.ts'
+import type { Policy } from '../../src/strategies/policy-types.ts'
 
 /** An error of a user's service. */
 export class HttpError extends Error {

@@ -15,6 +15,7 @@ describe('policyToJson', () => {
       kind: 'exponential',
       delay: 1000,
       factor: 2,
+      form: 'factor',
       maxRetries: 5,
       maxDelay: 3_600_000,
       maxElapsed: 60_000,
@@ -89,7 +90,7 @@ describe('policyFromJson', () => {
     [
       'no kind',
       { delay: 1 },
-      'retry: expected kind to be one of none, constant, linear, exponential, schedule, got undefined',
+      "expected kind to be one of none, constant, linear, exponential, polynomial, fibonacci, schedule, sum, decorrelated, rules, chain, or a plug-in's name as { name }, got undefined",
     ],
     ['an unknown kind', { kind: 'fast' }, 'got "fast"'],
     ['a kind that every object has', { kind: 'constructor' }, 'got "constructor"'],

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { DefinitionError } from '../../src/core/errors.ts'
-import { buildPolicy, isPolicy, policy } from '../../src/strategies/policy.ts'
+import { buildPolicy } from '../../src/strategies/build-policy.ts'
+import { policy } from '../../src/strategies/policy.ts'
 import type { PolicyKind } from '../../src/strategies/policy-schema.ts'
+import { isPolicy } from '../../src/strategies/policy-types.ts'
 import { HttpError } from './failed-attempt.ts'
 
 const HOUR = 3_600_000
@@ -35,6 +37,7 @@ describe('policy', () => {
       kind: 'exponential',
       delay: 1000,
       factor: 2,
+      form: 'factor',
       maxRetries: 3,
       maxDelay: HOUR,
       maxCrashes: 3,
@@ -108,6 +111,15 @@ describe('policy', () => {
     ['linear', policy.linear({ delay: '2h' })],
     ['exponential', policy.exponential({ delay: '2h' })],
     ['schedule', policy.schedule(['1s', '2h', '1m'])],
+    ['plusMinus', policy.linear({ delay: '1h', jitter: 'plusMinus' })],
+    [
+      'sum',
+      policy.sum([
+        { kind: 'constant', delay: '1h' },
+        { kind: 'linear', delay: '1h' },
+      ]),
+    ],
+    ['proportional', policy.constant({ delay: 4_800_000, jitter: { proportional: 0.5 } })],
   ])('the default cap of %s does not cut a delay that is written down', (_name, made) => {
     expect(made.spec).toMatchObject({ maxDelay: 2 * HOUR })
   })
@@ -170,7 +182,7 @@ describe('policy', () => {
     [
       'an unknown jitter',
       { jitter: 'some' },
-      `expected one of 'none', 'full', 'equal', got "some"\n  → at jitter`,
+      `expected one of 'none', 'full', 'equal', 'plusMinus', { proportional: 0 to 1 }, { clampedPoisson: from 0 }, got "some"\n  → at jitter`,
     ],
     ['an empty list of kinds', { kinds: [] }, 'expected at least one kind, got an empty list'],
     ['an unknown kind', { kinds: ['oops'] }, `got "oops"\n  → at kinds[0]`],
@@ -230,6 +242,51 @@ describe('policy', () => {
       'schedule',
       { delays: new Array<number>(1001).fill(1) },
       'expected at most 1000 delays',
+    ],
+    [
+      'a share above 1',
+      'constant',
+      { delay: 1, jitter: { proportional: 2 } },
+      '{ proportional: 0 to 1 }, { clampedPoisson: from 0 }, got { proportional: 2 }\n  → at jitter',
+    ],
+    [
+      'a negative factor of a jitter',
+      'constant',
+      { delay: 1, jitter: { clampedPoisson: -1 } },
+      'got { clampedPoisson: -1 }\n  → at jitter',
+    ],
+    ['an unknown form', 'exponential', { form: 'cubic' }, 'got "cubic"\n  → at form'],
+    [
+      'a negative exponent',
+      'polynomial',
+      { delay: 1, exponent: -1 },
+      'expected a finite number from 0, got -1\n  → at exponent',
+    ],
+    ['a fibonacci without a delay', 'fibonacci', {}, `${duration}, got undefined`],
+    ['a sum of nothing', 'sum', { parts: [] }, 'expected at least one part, got an empty list'],
+    [
+      'a part that is no backoff',
+      'sum',
+      { parts: [{ kind: 'decorrelated', delay: 1 }] },
+      "expected a backoff such as { kind: 'linear', delay: '5s' }",
+    ],
+    [
+      'a part with a limit',
+      'sum',
+      { parts: [{ kind: 'constant', delay: 1, maxRetries: 3 }] },
+      'Unrecognized key: "maxRetries"\n  → at parts[0]',
+    ],
+    [
+      'a decorrelated with a jitter',
+      'decorrelated',
+      { delay: 1, jitter: 'full' },
+      `expected one of 'none', got "full"\n  → at jitter`,
+    ],
+    [
+      'a bad maxInterruptions',
+      'none',
+      { maxInterruptions: -1 },
+      'expected a whole number from 0, or Infinity (in JSON: null) for no limit, got -1',
     ],
     ['none with a limit', 'none', { maxRetries: 1 }, 'Unrecognized key: "maxRetries"'],
   ])('refuses %s', (_name, kind, options, message) => {

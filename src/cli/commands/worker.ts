@@ -21,7 +21,7 @@ interface WorkerArguments {
 export function workerCommand(): Command {
   return new Command('worker')
     .description('execute the flows and tasks that modules (TypeScript or JavaScript) export')
-    .argument('<modules...>', 'files that export what flow() or task() returned')
+    .argument('<modules...>', 'files that export what flow(), task() or definePolicy() returned')
     .option(
       '--queue <name=concurrency>',
       'a queue to serve; repeatable (default: default=50)',
@@ -52,7 +52,7 @@ async function runWorker(
   { queue, lease, stalledInterval, shutdownTimeout }: WorkerArguments,
   { redis, namespace }: GlobalOptions,
 ): Promise<void> {
-  const { flows, tasks } = await loadModules(modules)
+  const { flows, tasks, policies } = await loadModules(modules)
   // A worker would go on trying, and log each failure: the user is told once.
   await withProducer({ redis, namespace }, async () => {})
   const logger = pino({ name: 'reprise' })
@@ -62,6 +62,7 @@ async function runWorker(
     namespace,
     flows,
     tasks,
+    policies,
     logger,
     closeOn: [],
     queues: queue,
@@ -77,6 +78,7 @@ async function runWorker(
       queues: queue ?? { default: { concurrency: 50 } },
       flows: flows.map((flow) => flow.name),
       tasks: tasks.map((task) => task.definition.name),
+      policies: policies.map((policy) => policy.policyName),
     },
     'worker is ready',
   )

@@ -1,4 +1,4 @@
-import { flow, NonRetryable, policy, task } from 'reprise'
+import { definePolicy, flow, NonRetryable, policy, task } from 'reprise'
 import { z } from 'zod'
 
 export const double = task(
@@ -18,5 +18,11 @@ const refuse = task({ name: 'refuse', input: z.object({}) }, () => {
 })
 
 export const broken = flow({ name: 'broken', input: z.object({}) }, () => refuse({}))
+
+export const thrice = definePolicy({
+  name: 'thrice',
+  options: z.object({}),
+  decide: ({ retryNumber }) => (retryNumber < 3 ? {} : null),
+})
 
 export const notOne = 42

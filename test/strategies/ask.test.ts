@@ -1,13 +1,24 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
-  askPredicate,
-  failureForPredicate,
-  PREDICATE_TIMEOUT_MS,
-} from '../../src/strategies/predicate.ts'
+  ASK_TIMEOUT_MS,
+  askWithin,
+  failureToShow,
+  type Question,
+} from '../../src/strategies/ask.ts'
+import { quote } from '../../src/strategies/option-schemas.ts'
+import type { PolicyFailure } from '../../src/strategies/policy-failure.ts'
 import { failedAttempt } from './failed-attempt.ts'
 
 const { failure: facts } = failedAttempt(null)
-const failure = failureForPredicate(facts, () => 0.5)
+const failure = failureToShow(facts, () => 0.5)
+
+function askAbout(ask: Question<boolean>['ask'], about: PolicyFailure, timeoutMs: number) {
+  const read = (answer: unknown) => {
+    if (typeof answer === 'boolean') return answer
+    throw new RangeError(`expected true or false, got ${quote(answer)}`)
+  }
+  return askWithin({ what: 'when(failure)', ask, read }, about, timeoutMs)
+}
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -16,19 +27,19 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-describe('askPredicate', () => {
+describe('askWithin', () => {
   test('answers at once when the predicate does', () => {
-    expect(askPredicate(() => true, failure, PREDICATE_TIMEOUT_MS)).toEqual({ retry: true })
-    expect(askPredicate(() => false, failure, PREDICATE_TIMEOUT_MS)).toEqual({ retry: false })
+    expect(askAbout(() => true, failure, ASK_TIMEOUT_MS)).toEqual({ answer: true })
+    expect(askAbout(() => false, failure, ASK_TIMEOUT_MS)).toEqual({ answer: false })
   })
 
   test('waits for a promise, and leaves no timer behind', async () => {
-    await expect(askPredicate(async () => true, failure, 5_000)).resolves.toEqual({ retry: true })
+    await expect(askAbout(async () => true, failure, 5_000)).resolves.toEqual({ answer: true })
     expect(vi.getTimerCount()).toBe(0)
   })
 
   test('gives up on a promise that does not settle', async () => {
-    const answer = askPredicate(() => new Promise(() => {}), failure, PREDICATE_TIMEOUT_MS)
+    const answer = askAbout(() => new Promise(() => {}), failure, ASK_TIMEOUT_MS)
     await vi.advanceTimersByTimeAsync(5_000)
     await expect(answer).resolves.toEqual({
       problem: "when(failure) didn't settle within 5000 ms",
@@ -38,7 +49,7 @@ describe('askPredicate', () => {
 
   test('ignores a rejection that comes too late', async () => {
     const { promise, reject } = deferred()
-    const answer = askPredicate(() => promise, failure, 10)
+    const answer = askAbout(() => promise, failure, 10)
     await vi.advanceTimersByTimeAsync(10)
     reject(new Error('late'))
     await expect(answer).resolves.toHaveProperty('problem')
@@ -57,11 +68,7 @@ describe('askPredicate', () => {
     ['gives a text', () => 'true', 'expected true or false, got "true"'],
     ['gives an object', () => ({}), 'expected true or false, got an object (Error)'],
     ['gives a promise of a number', async () => 1, 'expected true or false, got 1'],
-    [
-      'gives a hostile thenable',
-      () => hostileThenable(),
-      'when(failure) rejected with Error: then',
-    ],
+    ['gives a hostile thenable', () => hostileThenable(), 'expected true or false, got an object'],
     [
       'writes to the failure',
       () => Object.assign(failure, { attempt: 9 }),
@@ -73,13 +80,12 @@ describe('askPredicate', () => {
       'when(failure) threw TypeError',
     ],
   ])('says what is wrong when it %s', async (_name, when, problem) => {
-    // @ts-expect-error what JavaScript users may pass
-    const answer = await askPredicate(when, failure, 5_000)
+    const answer = await askAbout(when, failure, 5_000)
     expect(answer).toEqual({ problem: expect.stringContaining(problem) })
   })
 })
 
-describe('failureForPredicate', () => {
+describe('failureToShow', () => {
   test('is all that is known, and the random number', () => {
     expect({ ...failure }).toEqual({ ...facts, random: 0.5 })
   })
@@ -99,7 +105,7 @@ describe('failureForPredicate', () => {
 
   test('draws its random number only when it is read', () => {
     const random = vi.fn(() => 0.25)
-    const lazy = failureForPredicate(facts, random)
+    const lazy = failureToShow(facts, random)
     expect(random).not.toHaveBeenCalled()
     expect(lazy.random).toBe(0.25)
   })
