@@ -2,12 +2,12 @@
 
 /* ---- LATE_COPY: a claim sent twice
  * The connection broke, the client sent the claim again on a new one; the first copy reaches Redis when its delivery has ended.
- * The slot's token is used again, so the lock fence lets the copy through if the same slot has the same job again.
+ * The slot's token is used again: if the same slot has the same job again, only attemptsStarted tells the copy.
  */
 
 #ifdef LATE_COPY
 proctype LateCopy() {
-  byte t, lease, token;
+  byte t, lease, token, startedSeen, stops;
   bit tooEarly;
 #ifdef MANUAL
   byte stalledSeen, madeSeen;
@@ -15,15 +15,15 @@ proctype LateCopy() {
 end_copy:
   do
   :: d_step { copyToken != 0 ->
-       t = copyTicket; lease = copyLease; token = copyToken;
+       t = copyTicket; lease = copyLease; token = copyToken; startedSeen = copyStarted;
 #ifdef MANUAL
        stalledSeen = copyStalled; madeSeen = copyMade;
        copyStalled = 0; copyMade = 0;
 #endif
        claim();
        printf("late copy of W%d's claim of %d under lease %d: granted %d, %e\n", token, t, lease, newGrants, newCode);
-       copyToken = 0; copyTicket = 0; copyLease = 0;
-       t = 0; lease = 0; token = 0
+       copyToken = 0; copyTicket = 0; copyLease = 0; copyStarted = 0;
+       t = 0; lease = 0; token = 0; startedSeen = 0
      }
   od
 }
@@ -133,7 +133,7 @@ proctype QueueLoss() {       /* the queues are lost, the run's state is not */
   :: d_step { opened ->
        lossHappened = 1;
        k = 0;
-       do :: k < TICKETS -> job[k].state = absent; job[k].lock = 0; k++ :: else -> break od
+       do :: k < TICKETS -> job[k].state = absent; job[k].lock = 0; job[k].started = 0; k++ :: else -> break od
      }
   :: true
   fi
@@ -165,7 +165,7 @@ proctype Tail() {            /* Redis goes back to an earlier state; workers kee
        do
        :: k < TICKETS ->
           oldRow[k].state = row[k].state; oldRow[k].lease = row[k].lease; oldRow[k].writer = row[k].writer;
-          oldJob[k].state = job[k].state; oldJob[k].lock = job[k].lock;
+          oldJob[k].state = job[k].state; oldJob[k].lock = job[k].lock; oldJob[k].started = job[k].started;
           k++
        :: else -> break
        od;
@@ -191,8 +191,8 @@ proctype Tail() {            /* Redis goes back to an earlier state; workers kee
     do
     :: k < TICKETS ->
        row[k].state = oldRow[k].state; row[k].lease = oldRow[k].lease; row[k].writer = oldRow[k].writer;
-       job[k].state = oldJob[k].state; job[k].lock = oldJob[k].lock;
-       oldRow[k].state = no_row; oldRow[k].lease = 0; oldRow[k].writer = 0; oldJob[k].state = absent; oldJob[k].lock = 0;
+       job[k].state = oldJob[k].state; job[k].lock = oldJob[k].lock; job[k].started = oldJob[k].started;
+       oldRow[k].state = no_row; oldRow[k].lease = 0; oldRow[k].writer = 0; oldJob[k].state = absent; oldJob[k].lock = 0; oldJob[k].started = 0;
        k++
     :: else -> break
     od;

@@ -49,10 +49,10 @@ inline manual_retry() {
 
 #if defined(M_NO_LOCK_FENCE)
 #define HOLDS_LOCK true
-#elif defined(FENCE_DELIVERY)   /* proposed: the job's attemptsStarted must be the delivery's own, too */
-#define HOLDS_LOCK (job[t].lock == token && deliveries[t] == lease)
-#else
+#elif defined(M_NO_DELIVERY_FENCE)
 #define HOLDS_LOCK (job[t].lock == token)
+#else                        /* a slot uses its token again: the job's attemptsStarted is compared, too */
+#define HOLDS_LOCK (job[t].lock == token && job[t].started == startedSeen)
 #endif
 
 #ifdef M_CLAIM_IGNORES_CANCEL
@@ -97,7 +97,7 @@ inline lost_attempt(n_) {
 
 inline claim_nodes() {
   count_nodes(t);
-  slots = SLOTS;
+  slots = (stops == CLOSING -> 0 : SLOTS);
   i = 0;
   do
   :: i < NODES ->
@@ -130,6 +130,7 @@ inline claim_nodes() {
   dispatch(false);
   close_row(t);
   if :: newCode == work_left && newGrants == 0 && tooEarly -> newCode = too_early :: else fi;
+  if :: newCode == work_left && newGrants == 0 && stops == CLOSING -> newCode = not_now :: else fi;
   assert(newCode != work_left || newGrants != 0);                           /* I5: no delivery claims in a circle */
   end_run()
 }

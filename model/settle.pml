@@ -100,9 +100,6 @@ inline learn() {
   owes = owes | newOwes;
   code = newCode;
   refused = refused | newRefused;
-#ifdef CONFIRM
-  knowsWentBack = wentBack;
-#endif
   k = 0;
   do
   :: k < NODES -> if :: HAS(newGrants, k) -> attemptOf[k] = node[k].attempt :: else fi; k++

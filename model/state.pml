@@ -30,6 +30,7 @@ typedef Row {              /* R1: the run's record of a ticket */
 typedef Job {              /* BullMQ's side of a ticket */
   mtype:job_state state;
   byte lock;               /* the BullMQ token in the lock key, 0 = no lock. A token is a slot's, and used again and again */
+  byte started;            /* attemptsStarted: its deliveries. A job that is removed and added again begins at 0 */
 #ifdef MANUAL
   byte stalled;            /* stalledCounter */
 #ifdef RESET
@@ -72,7 +73,7 @@ bit  wentBack;             /* Redis went back: every worker had to connect again
 byte crashesLeft = CRASHES, expiriesLeft = EXPIRIES, failuresLeft = FAILURES, interruptsLeft = INTERRUPTS, lostLeft = LOST, doubtLeft = DOUBT, earlyLeft = EARLY;
 
 #ifdef LATE_COPY
-byte copiesLeft = LATE_COPY, copyToken, copyTicket, copyLease;
+byte copiesLeft = LATE_COPY, copyToken, copyTicket, copyLease, copyStarted;
 #ifdef MANUAL
 byte copyStalled, copyMade;
 #define COPY_COUNTS copyStalled = stalledSeen; copyMade = madeSeen
@@ -86,6 +87,10 @@ hidden byte i, k, r, slots, several, fired, good, bad, final_, continued;
 hidden byte newGrants, newOwes;
 hidden byte  hasWork, hasFailed, accepted, newRefused, newRepeat, started;
 
+/* Why a delivery starts nothing new. */
+#define LATE    1          /* the claim's answer came too late: what it granted is given back, then it claims again */
+#define CLOSING 2          /* the worker closes: the row's rest is handed back */
+
 /* How the last answer says the delivery must end (R9). */
-mtype = { work_left, row_empty, only_failed, retry_in_place, too_early };
+mtype = { work_left, row_empty, only_failed, retry_in_place, too_early, not_now };
 hidden mtype newCode;
