@@ -25,7 +25,9 @@ three-workers              | holds  | -DWORKERS=3 -DCRASHES=1 -DEXPIRIES=1
 crash-limit-3              | holds  | -DMAX_CRASHES=3 -DCRASHES=4 -DGRAPH=DIAMOND
 poison                     | holds  | -DPOISON -DCRASHES=3 -DMAX_CRASHES=2 -DFAILURES=1
 one-slot                   | holds  | -DSLOTS=1 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
-company-at-home            | holds  | -DHOME -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=2
+company-at-home            | holds  | -DKEEP=8 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=2
+several-grants             | holds  | -DKEEP=8 -DSLOTS=2 -DEXTRA=1 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
+no-continuation            | holds  | -DKEEP=0 -DGRAPH=DIAMOND -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 lost-answers               | holds  | -DLOST=2 -DCRASHES=1 -DFAILURES=1
 lost-answers-zombies       | holds  | -DLOST=1 -DCRASHES=1 -DEXPIRIES=1
 shutdown                   | holds  | -DTICKETS=6 -DINTERRUPTS=1 -DCRASHES=1 -DEXPIRIES=1
@@ -47,6 +49,16 @@ manual-reset               | holds  | -DMANUAL -DRESET -DGRAPH=CHAIN -DFAILURES=
 manual-reset-untrimmed     | holds  | -DMANUAL -DRESET -DPRESSES=2 -DTRACE_LIMIT=15 -DGRAPH=CHAIN -DFAILURES=3 -DCRASHES=1 -DEXPIRIES=1
 manual-shutdown            | holds  | -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DINTERRUPTS=1 -DCRASHES=1
 manual-cancel              | holds  | -DMANUAL -DCANCEL -DGRAPH=ALERTED -DFAILURES=2 -DCRASHES=1 -DEXPIRIES=1
+pause                      | holds  | -DPAUSES=1 -DGRAPH=DIAMOND -DTICKETS=6 -DCRASHES=1 -DFAILURES=1
+pause-zombies              | holds  | -DPAUSES=1 -DGRAPH=CHAIN -DTICKETS=6 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1 -DLOST=1
+pause-shutdown             | holds  | -DPAUSES=1 -DGRAPH=CHAIN -DTICKETS=6 -DINTERRUPTS=1 -DEARLY=1 -DFAILURES=1
+pause-cancel               | holds  | -DPAUSES=1 -DCANCEL -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
+pause-manual               | holds  | -DPAUSES=1 -DMANUAL -DGRAPH=CHAIN -DTICKETS=5 -DFAILURES=2 -DCRASHES=1
+pause-reconciler           | holds  | -DPAUSES=1 -DRESUMER_DIES -DRECONCILER -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=2
+row-loss                   | holds  | -DROW_LOSS -DRECONCILER -DGRAPH=DIAMOND -DTICKETS=5 -DFAILURES=1
+row-loss-zombies           | holds  | -DROW_LOSS -DRECONCILER -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DLOST=1
+plan-b                     | holds  | -DGRAPH=PLAN_B -DMAX_RETRIES=0 -DFAILURES=3 -DCRASHES=1 -DEXPIRIES=1
+plan-b-manual              | holds  | -DMANUAL -DPRESSES=2 -DGRAPH=PLAN_B -DMAX_RETRIES=0 -DFAILURES=3 -DTICKETS=5
 reconciler                 | holds  | -DRECONCILER -DEAGER -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 reconciler-lost-answers    | holds  | -DRECONCILER -DEAGER -DGRAPH=DIAMOND -DLOST=1 -DINTERRUPTS=1 -DEXPIRIES=1
 reconciler-manual          | holds  | -DRECONCILER -DEAGER -DMANUAL -DGRAPH=ALERTED -DFAILURES=2 -DCRASHES=1 -DTICKETS=5
@@ -79,6 +91,17 @@ same-lease-is-lost         | caught | -DM_SAME_LEASE_IS_LOST -DLOST=1
 more-is-handed-back        | caught | -DM_MORE_IS_HANDED_BACK -DLOST=1
 closing-hands-back         | caught | -DM_CLOSING_HANDS_BACK -DLOST=1 -DINTERRUPTS=1
 hand-back-unsettled        | caught | -DM_HAND_BACK_UNSETTLED -DINTERRUPTS=1
+settle-takes-any-slots     | caught | -DM_SETTLE_TAKES_ANY -DKEEP=8 -DSLOTS=1
+settle-ignores-pause       | caught | -DM_SETTLE_IGNORES_PAUSE -DPAUSES=1 -DGRAPH=CHAIN
+claim-ignores-pause        | caught | -DM_CLAIM_IGNORES_PAUSE -DPAUSES=1 -DGRAPH=DIAMOND
+claim-keeps-paused         | caught | -DM_CLAIM_KEEPS_PAUSED -DPAUSES=1 -DGRAPH=DIAMOND
+resume-gives-no-tickets    | caught | -DM_RESUME_GIVES_NO_TICKETS -DPAUSES=1 -DGRAPH=CHAIN
+resume-without-reconciler  | caught | -DPAUSES=1 -DRESUMER_DIES -DGRAPH=CHAIN -DCRASHES=1
+adopts-nothing             | caught | -DM_ADOPTS_NOTHING -DROW_LOSS -DRECONCILER -DGRAPH=CHAIN
+adopted-anew               | caught | -DM_ADOPTED_ANEW -DROW_LOSS -DRECONCILER -DGRAPH=CHAIN
+forgives-nothing           | caught | -DM_FORGIVES_NOTHING -DGRAPH=PLAN_B -DMAX_RETRIES=0 -DFAILURES=1
+forgiven-still-counts      | caught | -DM_FORGIVEN_STILL_COUNTS -DGRAPH=PLAN_B -DMAX_RETRIES=0 -DFAILURES=1
+retry-under-forgiven       | caught | -DM_RETRY_UNDER_FORGIVEN -DMANUAL -DGRAPH=PLAN_B -DMAX_RETRIES=0 -DFAILURES=1
 claim-ignores-cancel       | caught | -DM_CLAIM_IGNORES_CANCEL -DCANCEL -DGRAPH=DIAMOND
 settle-ignores-cancel      | caught | -DM_SETTLE_IGNORES_CANCEL -DCANCEL -DGRAPH=DIAMOND
 cancelled-comes-back       | caught | -DM_CANCELLED_COMES_BACK -DCANCEL -DGRAPH=DIAMOND

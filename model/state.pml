@@ -2,13 +2,15 @@
 
 /* ---- what Redis holds */
 
-mtype:node_state = { pending, ready, running, retrying, succeeded, failed, skipped, upstream_failed };
+mtype:node_state = { pending, ready, running, retrying, parked, succeeded, failed, skipped, upstream_failed };
 mtype:row_state  = { no_row, owed, claimed, ended };
 mtype:job_state  = { absent, waiting, processing, failed_set };  /* waiting: also delayed, for time is not modelled */
 
 #define NO_ROW 15
+#define NOBODY 15          /* a row's writer: the reconciler, or whoever resumed */
 #define IS_FINAL(n) (node[n].state == succeeded || node[n].state == failed || node[n].state == skipped \
                   || node[n].state == upstream_failed)
+#define IS_GOOD(n)  (node[n].state == succeeded || node[n].state == skipped)
 #define IS_BAD(n)   (node[n].state == failed || node[n].state == upstream_failed)
 
 typedef Node {             /* R1: a node names the row that holds it, so no node is ever in two rows */
@@ -44,9 +46,21 @@ Row  row[TICKETS];
 Job  job[TICKETS];
 byte tickets = 1;          /* R2: the run's counter; ticket 0 is the flow job */
 bit  opened;               /* R17: the run is known */
-bit  runEnded;
+bit  runEnded, runRed;     /* red: it ended as failed */
+byte reds;                 /* the run's counter of failed and upstream_failed nodes that nothing forgave */
+#if JOIN < NODES
+byte forgiven;             /* nodes whose failure a plan B made up for: the letters f and u */
+#define FORGIVEN(n) HAS(forgiven, n)
+#else
+#define FORGIVEN(n) false
+#endif
 bit  cancelAsked;          /* R13: the one flag. Nodes that were not final read as cancelled from then on */
-#if defined(TAIL) || defined(QUEUE_LOSS) || defined(RECONCILER)
+#ifdef PAUSES
+bit  paused;               /* R14: the pause flag */
+#else
+#define paused false
+#endif
+#if defined(TAIL) || defined(QUEUE_LOSS) || defined(ROW_LOSS) || defined(RESUMER_DIES) || defined(RECONCILER)
 bit  lossHappened;
 #endif
 
@@ -58,6 +72,9 @@ byte deliveries[TICKETS];
 
 byte closed[NODES];        /* bit a-1: the end of attempt a is recorded (I3, I6) */
 byte everSucceeded;        /* nodes whose success was settled (I2) */
+#if JOIN < NODES
+byte joinValue;            /* the node whose result the join took, + 1 (I3) */
+#endif
 byte givenBack[TICKETS];   /* the last lease that was handed back, neither lost nor in doubt (R6 must not charge it) */
 #ifdef M_NODE_LIST_IN_JOB
 byte jobNodes[TICKETS];
@@ -83,7 +100,7 @@ byte copyStalled, copyMade;
 #endif
 
 /* Scratch of the scripts: written before it is read in every d_step, so it is no part of the state. */
-hidden byte i, k, r, slots, several, fired, good, bad, final_, continued;
+hidden byte i, k, r, slots, several, fired, good, bad, final_, kept;
 hidden byte newGrants, newOwes;
 hidden byte  hasWork, hasFailed, accepted, newRefused, newRepeat, started;
 
