@@ -1,4 +1,4 @@
-/* The ticket table of one run: rules R1 to R13, R16 and R22 of the design, in Promela.
+/* The ticket table of one run: rules R1 to R14, R16 and R22 of the design, in Promela.
  *
  * Read README.md first: it explains the notation and lists what each check shows.
  * One d_step is one atomic Lua script, one BullMQ command, or one thing that happens to a process.
