@@ -23,6 +23,8 @@ crashes                    | holds  | -DCRASHES=2 -DEXPIRIES=1
 failures                   | holds  | -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=2
 three-workers              | holds  | -DWORKERS=3 -DCRASHES=1 -DEXPIRIES=1
 crash-limit-3              | holds  | -DMAX_CRASHES=3 -DCRASHES=4 -DGRAPH=DIAMOND
+isolation                  | holds  | -DISOLATION -DMAX_CRASHES=2 -DCRASHES=4 -DGRAPH=DIAMOND -DTICKETS=5
+isolation-zombies          | holds  | -DISOLATION -DMAX_CRASHES=2 -DCRASHES=3 -DEXPIRIES=1 -DINTERRUPTS=1 -DGRAPH=CHAIN -DTICKETS=3
 poison                     | holds  | -DPOISON -DCRASHES=3 -DMAX_CRASHES=2 -DFAILURES=1
 one-slot                   | holds  | -DSLOTS=1 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 company-at-home            | holds  | -DKEEP=8 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=2
@@ -84,6 +86,8 @@ lost-not-closed            | caught | -DM_LOST_NOT_CLOSED -DCRASHES=1
 no-crash-limit             | caught | -DM_NO_CRASH_LIMIT -DCRASHES=2
 no-retry-limit             | caught | -DM_NO_RETRY_LIMIT -DFAILURES=2
 no-dissolve                | caught | -DM_NO_DISSOLVE -DPOISON -DCRASHES=2 -DMAX_CRASHES=2
+no-isolation               | caught | -DM_NO_ISOLATION -DISOLATION -DMAX_CRASHES=2 -DCRASHES=2 -DGRAPH=CHAIN
+isolation-kept             | caught | -DM_ISOLATION_KEPT -DISOLATION -DMAX_CRASHES=2 -DCRASHES=3 -DGRAPH=DIAMOND -DTICKETS=5
 no-cascade                 | caught | -DM_NO_CASCADE -DFAILURES=2
 join-fires-early           | caught | -DM_JOIN_FIRES_EARLY
 repeat-is-refused          | caught | -DM_REPEAT_IS_REFUSED -DLOST=1

@@ -92,7 +92,11 @@ inline grant_or_wait(n_) {
 #else
   :: CLAIM_SEES_PAUSE -> park(n_)
 #endif
+#ifdef M_NO_ISOLATION
   :: !CLAIM_SEES_PAUSE && slots > 0 -> slots--; grant(n_)
+#else
+  :: !CLAIM_SEES_PAUSE && slots > 0 && (!NEEDS_ISOLATION(n_) || isolation == token) -> slots--; grant(n_)
+#endif
   :: else -> node[n_].state = ready
   fi
 }
@@ -160,6 +164,9 @@ inline claim_nodes() {
   close_row(t);
   if :: newCode == work_left && newGrants == 0 && tooEarly -> newCode = too_early :: else fi;
   if :: newCode == work_left && newGrants == 0 && stops == CLOSING -> newCode = not_now :: else fi;
+#ifdef ISOLATION
+  if :: newCode == work_left && newGrants == 0 && isolation != token -> newCode = not_isolated :: else fi;
+#endif
   assert(newCode != work_left || newGrants != 0);                           /* I5: no delivery claims in a circle */
   end_run()
 }

@@ -35,6 +35,7 @@ inline grant(n_) {
   assert(!paused);                                                          /* R14 */
   assert(!runEnded);
   assert(n_ == ALERT || (UPS(n_) & everSucceeded) == UPS(n_));              /* I4 */
+  assert(!NEEDS_ISOLATION(n_) || isolation == token);                       /* R6 */
   node[n_].state = running;
   node[n_].row = t;
   newGrants = newGrants | BIT(n_)
@@ -146,7 +147,7 @@ inline dispatch(keep) {
 inline grant_ready() {
   i = 0;
   do
-  :: i < NODES -> if :: slots > 0 && node[i].row == t && node[i].state == ready -> slots--; grant(i) :: else fi; i++
+  :: i < NODES -> if :: slots > 0 && node[i].row == t && node[i].state == ready && !NEEDS_ISOLATION(i) -> slots--; grant(i) :: else fi; i++
   :: else -> break
   od
 }

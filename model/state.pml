@@ -104,10 +104,19 @@ hidden byte i, k, r, slots, several, fired, good, bad, final_, kept;
 hidden byte newGrants, newOwes;
 hidden byte  hasWork, hasFailed, accepted, newRefused, newRepeat, started;
 
+/* R6: a process has one place for nodes that were lost twice. Here all slots are of one process. */
+#ifdef ISOLATION
+byte isolation;            /* the slot that holds the place */
+#define NEEDS_ISOLATION(n_) (node[n_].crashes > 1)
+#else
+#define isolation 0
+#define NEEDS_ISOLATION(n_) false
+#endif
+
 /* Why a delivery starts nothing new. */
 #define LATE    1          /* the claim's answer came too late: what it granted is given back, then it claims again */
 #define CLOSING 2          /* the worker closes: the row's rest is handed back */
 
 /* How the last answer says the delivery must end (R9). */
-mtype = { work_left, row_empty, only_failed, retry_in_place, too_early, not_now };
+mtype = { work_left, row_empty, only_failed, retry_in_place, too_early, not_now, not_isolated };
 hidden mtype newCode;

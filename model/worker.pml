@@ -7,6 +7,9 @@
 inline forget_delivery() {
   k = 0;
   do :: k < NODES -> attemptOf[k] = 0; k++ :: else -> break od;
+#if defined(ISOLATION) && !defined(M_ISOLATION_KEPT)
+  if :: isolation == token -> isolation = 0 :: else fi;
+#endif
 #ifdef TAIL
   workingOn[token] = 0;
 #endif
@@ -250,7 +253,11 @@ claiming:
 #ifdef TAIL
   :: atomic { CONFIRMS -> knowsWentBack = wentBack; goto claiming }
 #endif
-  :: d_step { !CLAIMS_AGAIN && !CONFIRMS ->
+#ifdef ISOLATION             /* it waits for the place, keeps its lease, and claims again */
+  :: atomic { !refused && code == not_isolated && isolation == 0 -> isolation = token; goto claiming }
+  :: atomic { code == not_isolated && MAY_DIE -> crashesLeft--; goto died }
+#endif
+  :: d_step { !CLAIMS_AGAIN && !CONFIRMS && (refused || code != not_isolated) ->
        end_delivery();
 #ifndef M_FINISH_BEFORE_ADD
        forget_delivery()
