@@ -257,7 +257,11 @@ claiming:
   :: atomic { !refused && code == not_isolated && isolation == 0 -> isolation = token; goto claiming }
   :: atomic { code == not_isolated && MAY_DIE -> crashesLeft--; goto died }
 #endif
+#ifdef SLOW_END              /* as in the code: what it has just confirmed may change before the job ends */
+  :: !CLAIMS_AGAIN && !CONFIRMS && (refused || code != not_isolated); d_step {
+#else
   :: d_step { !CLAIMS_AGAIN && !CONFIRMS && (refused || code != not_isolated) ->
+#endif
        end_delivery();
 #ifndef M_FINISH_BEFORE_ADD
        forget_delivery()
