@@ -56,7 +56,7 @@ pause-zombies              | holds  | -DPAUSES=1 -DGRAPH=CHAIN -DTICKETS=6 -DCRA
 pause-shutdown             | holds  | -DPAUSES=1 -DGRAPH=CHAIN -DTICKETS=6 -DINTERRUPTS=1 -DEARLY=1 -DFAILURES=1
 pause-cancel               | holds  | -DPAUSES=1 -DCANCEL -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 pause-manual               | holds  | -DPAUSES=1 -DMANUAL -DGRAPH=CHAIN -DTICKETS=5 -DFAILURES=2 -DCRASHES=1
-pause-reconciler           | holds  | -DPAUSES=1 -DRESUMER_DIES -DRECONCILER -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=2
+pause-reconciler           | holds  | -DPAUSES=1 -DRESUMER_DIES -DRECONCILER -DEAGER -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=2
 row-loss                   | holds  | -DROW_LOSS -DRECONCILER -DGRAPH=DIAMOND -DTICKETS=5 -DFAILURES=1
 row-loss-zombies           | holds  | -DROW_LOSS -DRECONCILER -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DLOST=1
 plan-b                     | holds  | -DGRAPH=PLAN_B -DMAX_RETRIES=0 -DFAILURES=3 -DCRASHES=1 -DEXPIRIES=1
