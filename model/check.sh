@@ -70,6 +70,7 @@ queue-loss-failures        | holds  | -DRECONCILER -DQUEUE_LOSS -DTICKETS=6 -DGR
 tail                       | holds  | -DTAIL -DRECONCILER -DTICKETS=5 -DGRAPH=DIAMOND
 tail-failures              | holds  | -DTAIL -DRECONCILER -DTICKETS=4 -DGRAPH=CHAIN -DFAILURES=2 -DEXPIRIES=1
 tail-before-open           | holds  | -DTAIL -DRECONCILER -DTICKETS=5 -DGRAPH=DIAMOND -DBEFORE_OPEN
+tail-before-failure        | holds  | -DTAIL -DRECONCILER -DTICKETS=3 -DGRAPH=CHAIN -DBEFORE_OPEN -DMAX_RETRIES=0 -DFAILURES=1
 
 no-lock-fence              | caught | -DM_NO_LOCK_FENCE -DEXPIRIES=1
 no-delivery-fence          | caught | -DM_NO_DELIVERY_FENCE -DLATE_COPY=1 -DFAILURES=1
@@ -123,12 +124,12 @@ reconciler-leaves-owed     | caught | -DM_RECONCILER_LEAVES_OWED -DRECONCILER -D
 reconciler-leaves-claimed  | caught | -DM_RECONCILER_LEAVES_CLAIMED -DRECONCILER -DQUEUE_LOSS -DTICKETS=6 -DGRAPH=DIAMOND -DFAILURES=1
 reconciler-ignores-cancel  | caught | -DM_RECONCILER_IGNORES_CANCEL -DRECONCILER -DEAGER -DCANCEL -DGRAPH=DIAMOND -DTICKETS=5
 no-confirmation            | caught | -DM_NO_CONFIRMATION -DTAIL -DRECONCILER -DTICKETS=3 -DGRAPH=CHAIN -DBEFORE_OPEN
+confirms-success-only      | caught | -DM_CONFIRMS_SUCCESS_ONLY -DTAIL -DRECONCILER -DTICKETS=3 -DGRAPH=CHAIN -DBEFORE_OPEN -DMAX_RETRIES=0 -DFAILURES=1
 tail-without-reconciler    | caught | -DTAIL -DGRAPH=DIAMOND
 
 gap-reset-retry            | gap    | -DMANUAL -DRESET -DPRESSES=4 -DGRAPH=CHAIN -DMAX_RETRIES=0 -DFAILURES=4
 gap-in-doubt               | gap    | -DDOUBT=1 -DSTRICT=1
 gap-tail-at-the-end        | gap    | -DTAIL -DRECONCILER -DTICKETS=3 -DGRAPH=CHAIN -DBEFORE_OPEN -DSLOW_END
-gap-tail-before-failure    | gap    | -DTAIL -DRECONCILER -DTICKETS=3 -DGRAPH=CHAIN -DBEFORE_OPEN -DMAX_RETRIES=0 -DFAILURES=1
 '
 
 full_checks='

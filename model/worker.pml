@@ -63,10 +63,14 @@ inline add_what_it_owes() {
 #define CLAIMS_AGAIN (!refused && code == work_left)
 #endif
 
-/* R22: Redis went back, so every connection was renewed. Before a delivery completes its job it asks again, under the
- * same lease, if that happened since its first claim. */
+/* R22: Redis went back, so every connection was renewed. Before a delivery completes or fails its job it asks again,
+ * under the same lease, if that happened since its first claim. */
 #if defined(TAIL) && !defined(M_NO_CONFIRMATION)
+#ifdef M_CONFIRMS_SUCCESS_ONLY
 #define CONFIRMS (!refused && code == row_empty && knowsWentBack != wentBack)
+#else
+#define CONFIRMS (!refused && (code == row_empty || code == only_failed) && knowsWentBack != wentBack)
+#endif
 #else
 #define CONFIRMS false
 #endif
