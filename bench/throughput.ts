@@ -47,7 +47,8 @@ try {
   console.log(
     `${provisioned.description}; ${args.rounds} rounds of ${args.tasks} tasks, concurrency ${args.concurrency}, one worker process`,
   )
-  for (const scenario of scenarios) await measure(redis, scenario, 1_000)
+  // A round that does not count: what is measured is a process that has run for a while.
+  for (const scenario of scenarios) await measure(redis, scenario, Number(args.tasks))
   for (let round = 0; round < Number(args.rounds); round++) {
     for (const scenario of scenarios) {
       const sample = await measure(redis, scenario, Number(args.tasks))

@@ -44,7 +44,7 @@ describeWithRedis('the moves of one tick', () => {
     const answers = await Promise.all(
       Array.from({ length: 150 }, () => batch.run('settle', settleArguments(driver.runId))),
     )
-    expect(sent).toEqual([64, 64, 22])
+    expect(sent).toEqual([...Array(9).fill(16), 6])
     expect(answers).toHaveLength(150)
   })
 })
