@@ -1,7 +1,7 @@
 import { messageOf, RepriseError } from '../core/errors.ts'
 import type { RawAnswer } from './answers.ts'
 import type { RedisConnection } from './connection.ts'
-import { loadMoves } from './scripts.ts'
+import { loadMoves, type Script } from './scripts.ts'
 
 /** A move's arguments, in the order in which its Lua file names them. */
 export type MoveArguments = readonly (string | number)[]
@@ -23,14 +23,20 @@ export class MoveBatch {
   readonly #redis: RedisConnection
   readonly #routingKey: string
   readonly #settings: MoveArguments
-  readonly #script = loadMoves()
+  readonly #script: Script
   #pending: PendingMove[] = []
 
-  /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (lua/lib/prelude.lua). */
-  constructor(redis: RedisConnection, routingKey: string, settings: MoveArguments) {
+  /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (its prelude.lua). */
+  constructor(
+    redis: RedisConnection,
+    routingKey: string,
+    settings: MoveArguments,
+    script: Script = loadMoves(),
+  ) {
     this.#redis = redis
     this.#routingKey = routingKey
     this.#settings = settings
+    this.#script = script
   }
 
   /** Queues a move. It rejects when Redis can't be asked, and then it is unknown whether the move was made. */

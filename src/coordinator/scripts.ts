@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-/** The fragments of the composed script, in the order in which they are defined: one idea a file. */
+/** The fragments of the runs' composed script, in the order in which they are defined: one idea a file. */
 export const FRAGMENTS = [
   'lib/prelude',
   'lib/node',
@@ -23,6 +23,18 @@ export const FRAGMENTS = [
   'pause',
   'rescue',
   'moves',
+  'lib/make-moves',
+] as const
+
+/** The fragments of the small script for limits that runs share: no run that has none pays for them. */
+export const SHARED_FRAGMENTS = [
+  'shared/prelude',
+  'shared/line',
+  'shared/window',
+  'shared/budget',
+  'shared/breaker',
+  'shared/moves',
+  'lib/make-moves',
 ] as const
 
 /** A Lua script with the hash by which Redis knows it. */
@@ -31,9 +43,19 @@ export interface Script {
   readonly sha: string
 }
 
-/** Reads and composes the fragments into the one script that a coordinator calls. The first is for all others. */
+/** Reads and composes the one script that a coordinator calls. */
 export function loadMoves(): Script {
-  const [prelude, ...moves] = FRAGMENTS.map((name) =>
+  return compose(FRAGMENTS)
+}
+
+/** Reads and composes the script of the limits that runs share. */
+export function loadSharedMoves(): Script {
+  return compose(SHARED_FRAGMENTS)
+}
+
+/** Composes fragments; the first is for all others. */
+function compose(fragments: readonly string[]): Script {
+  const [prelude, ...moves] = fragments.map((name) =>
     readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8'),
   )
   // Every call of a script defines its functions anew. Lua looks up a local that a function captures in a list of all that

@@ -1,3 +1,4 @@
+import type { BreakerSettings, BudgetSettings } from '../core/shared-limits.ts'
 import type { Policy } from './policy.ts'
 
 /** How many retries a policy allows: null without limit, 0 without a policy. */
@@ -22,4 +23,16 @@ export function maxCrashesOf(chosen: Policy | null, fallback = 3): number {
 export function isLastAttempt(chosen: Policy | null, retriesUsed: number): boolean {
   const maxRetries = maxRetriesOf(chosen)
   return maxRetries !== null && retriesUsed >= maxRetries
+}
+
+/** What the attempts of nodes under a policy share with the whole fleet; null where there is nothing. */
+export function sharedLimitsOf(chosen: Policy | null): {
+  readonly budget: BudgetSettings | null
+  readonly breaker: BreakerSettings | null
+} {
+  const spec = chosen?.spec
+  return {
+    budget: (spec && spec.kind !== 'none' && spec.budget) || null,
+    breaker: spec?.breaker ?? null,
+  }
 }

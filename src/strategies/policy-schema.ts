@@ -11,6 +11,7 @@ import {
   quote,
 } from './option-schemas.ts'
 import type { Predicate } from './policy-options.ts'
+import { breakerSchema, budgetSchema } from './shared-limits.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -44,6 +45,8 @@ function commonOptions(defaultJitter: JitterName) {
     retryOn: matchersSchema.optional(),
     abortOn: matchersSchema.optional(),
     when: checked<Predicate>('a function', (value) => typeof value === 'function').optional(),
+    budget: budgetSchema.optional(),
+    breaker: breakerSchema.optional(),
   }
 }
 
@@ -55,7 +58,7 @@ function maxDelayOf(given: number | undefined, longestMs: number): number {
 /** The options of each constructor, by kind. The output has every default filled in, and all durations in ms. */
 export const policySchemas = {
   none: z
-    .strictObject({ maxCrashes })
+    .strictObject({ maxCrashes, breaker: breakerSchema.optional() })
     .transform((options) => ({ kind: 'none' as const, ...options })),
 
   constant: z

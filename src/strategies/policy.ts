@@ -1,5 +1,6 @@
 import type { Duration } from '../core/duration.ts'
 import type { FailureKind } from '../core/failure.ts'
+import type { BreakerSettings, BudgetSettings } from '../core/shared-limits.ts'
 import type { Backoff } from './backoff.ts'
 import { frozenCopy } from './frozen-copy.ts'
 import type { JitterName } from './jitter.ts'
@@ -26,10 +27,14 @@ type Limits = {
   readonly maxCrashes: number
   readonly jitter: JitterName
   readonly kinds?: readonly FailureKind[] | undefined
+  readonly budget?: BudgetSettings | undefined
+  readonly breaker?: BreakerSettings | undefined
 }
 
 /** The part of a policy that is plain JSON, with every default filled in and durations in ms. */
-export type PolicySpec = { readonly kind: 'none'; readonly maxCrashes: number } | (Backoff & Limits)
+export type PolicySpec =
+  | ({ readonly kind: 'none' } & Pick<Limits, 'maxCrashes' | 'breaker'>)
+  | (Backoff & Limits)
 
 /**
  * Marks policies, so that two copies of this package know each other's.

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Grant, Place } from '../coordinator/answers.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import { failureOfEntry, type LoggedAttempt } from '../coordinator/run-record.ts'
+import type { SharedLimits } from '../coordinator/shared-limits.ts'
 import { SerializationError } from '../core/errors.ts'
 import { type FailureKind, storeError } from '../core/failure.ts'
 import { type Json, toJsonText } from '../core/json.ts'
@@ -15,6 +16,7 @@ import { drawFor } from '../strategies/draw.ts'
 import type { Policy } from '../strategies/policy.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
 import type { AttemptAbort } from './aborts.ts'
+import { admit } from './admission.ts'
 import { AttemptContext } from './attempt-context.ts'
 import {
   type AttemptEnd,
@@ -22,6 +24,7 @@ import {
   interrupted,
   invalidInput,
   noHandler,
+  notYet,
   stopped,
 } from './attempt-end.ts'
 import type { Handlers } from './handlers.ts'
@@ -35,6 +38,7 @@ export interface AttemptSurroundings {
   readonly settings: WorkerSettings
   readonly logger: Logger
   readonly coordinator: Coordinator
+  readonly sharedLimits: SharedLimits
 }
 
 /** One granted attempt. */
@@ -58,16 +62,33 @@ export async function executeAttempt(
   around: AttemptSurroundings,
   attempt: Attempt,
 ): Promise<AttemptEnd> {
-  const { node, graph } = attempt
+  const { runId, node, graph, grant } = attempt
   const flowNode = around.handlers.node(graph.graph.flow, node)
   if (!flowNode) return noHandler(node, around.settings.unknownTaskTimeoutMs)
-  const input = (await attempt.values.inputOf(attempt.grant.index, node.input)) ?? null
+  const input = (await attempt.values.inputOf(grant.index, node.input)) ?? null
   const parsed = await parse(flowNode.task.input, input)
   if (!parsed.success) return invalidInput(node, parsed.error)
   const policy = policyFor(around.settings, attempt, flowNode)
-  const history = attempt.grant.attempt === 1 ? [] : await readHistory(around, attempt)
+  const history = grant.attempt === 1 ? [] : await readHistory(around, attempt)
+  const holder = { runId, index: grant.index, attempt: grant.attempt }
+  const admission = await admit(around, policy, holder)
+  if (admission.status === 'wait') return notYet(admission)
+  const end = await runHandler(around, attempt, flowNode, policy, history, input, parsed.data)
+  await admission.report(end)
+  return end
+}
+
+async function runHandler(
+  around: AttemptSurroundings,
+  attempt: Attempt,
+  flowNode: FlowNode,
+  policy: Policy | null,
+  history: readonly LoggedAttempt[],
+  input: Json,
+  parsedInput: unknown,
+): Promise<AttemptEnd> {
   try {
-    const result = await callHandler(around, attempt, flowNode, policy, history, input, parsed.data)
+    const result = await callHandler(around, attempt, flowNode, policy, history, input, parsedInput)
     return { outcome: { kind: 'succeeded', result }, failure: null, decision: null }
   } catch (thrown) {
     return await failed(around, attempt, policy, history, input, thrown)

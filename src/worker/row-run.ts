@@ -129,7 +129,8 @@ export class RowRun {
       return []
     }
     const durationMs = performance.now() - startedAt
-    durations.record(node.task, durationMs)
+    const wasAttempted = end.outcome.kind !== 'parked'
+    if (wasAttempted) durations.record(node.task, durationMs)
     const answer = await this.#settle(grant, end)
     if (answer.status === 'refused') {
       hooks.onRefused?.({ ...info, answer: answer.reason })
@@ -139,7 +140,6 @@ export class RowRun {
       }
       throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
     }
-    const wasAttempted = end.outcome.kind !== 'no_handler'
     if (wasAttempted) {
       const { failure, decision } = end
       hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
