@@ -44,6 +44,7 @@ export function stateText(node: NodeSnapshot, now: number): string {
 
 function waitingText(cause: NodeSnapshot['waitingFor'], left: number | null): string {
   if (cause === 'no_handler') return 'no worker knows it'
+  if (cause === 'budget' || cause === 'breaker') return `waits for ${cause}`
   return left === null ? 'waiting' : `starts in ${countdownText(left)}`
 }
 
