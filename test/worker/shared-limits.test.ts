@@ -22,7 +22,7 @@ describeWithRedis('a task with a breaker', () => {
       onTestFinished,
     }) => {
       const scene = openScene(onTestFinished)
-      let isUp = false
+      const service: { isUp: boolean } = { isUp: false }
       let calls = 0
       const call = task(
         {
@@ -36,7 +36,7 @@ describeWithRedis('a task with a breaker', () => {
         },
         () => {
           calls += 1
-          if (!isUp) throw new Error('down')
+          if (!service.isUp) throw new Error('down')
           return 'answer'
         },
       )
@@ -52,7 +52,7 @@ describeWithRedis('a task with a breaker', () => {
       const slot = await scene.producer.enqueue(other, {})
       expect(await slot.result({ timeout: '30s' })).toBe('served')
 
-      isUp = true
+      service.isUp = true
       expect(await run.result({ timeout: '30s' })).toBe('answer')
       expect(calls).toBe(3)
       const ended = await runEnd(run)

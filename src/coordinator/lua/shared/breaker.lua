@@ -6,7 +6,7 @@
 --   n, at  places that are free for those that wait, and when they were counted (closed)
 --   w, ca, pa, cf, pf  attempts and failures of the sliding window (window.lua)
 -- Sorted set `/breaker-probes:<key>`: probes by the end of their lease.
-local VERDICT_SOON = 1000 -- ms: who finds all probes under way comes again after this
+local VERDICT_SOON = 250 -- ms: who finds all probes under way comes again after this
 
 local function changeBreaker(state, probes, fields)
   call('DEL', probes)
