@@ -188,6 +188,15 @@ describeWithRedis('a breaker', () => {
       expect(answers.slice(0, 5)).toEqual(Array(5).fill('go'))
     })
 
+    test('takes another one for a probe when those before it do not come', async () => {
+      const driver = await opened()
+      for (const name of ['gone', 'far', 'back']) await driver.breaker(BREAKER, name)
+      await driver.passTime(OPEN_MS)
+      expect(await driver.breaker(BREAKER, 'newcomer')).toBeTypeOf('number')
+      await driver.passTime(2_500)
+      expect(await driver.breaker(BREAKER, 'newcomer')).toBe('probe')
+    })
+
     test('keeps their order when it opens again', async () => {
       const driver = await opened()
       for (const name of ['probe', 'a', 'b']) await driver.breaker(BREAKER, name)

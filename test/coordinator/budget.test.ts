@@ -87,6 +87,16 @@ describeWithRedis('takeBudget', () => {
     expect(await driver.budget(even, 'b')).toBe('go')
   })
 
+  test('lets whoever asks have what a full bucket gives, while those before it do not come', async () => {
+    const driver = new LimitsDriver(redis())
+    const quick = { key: 'service', ratio: 0, minPerSecond: 0.1, burst: 2 }
+    for (const name of ['x', 'y', 'a', 'b', 'c']) await driver.budget(quick, name)
+    await driver.passTime(20_000)
+    expect(await driver.budget(quick, 'newcomer')).toBe('go')
+    expect(await driver.budget(quick, 'another')).toBeTypeOf('number')
+    expect(await driver.budget(quick, 'a')).toBe('go')
+  })
+
   test('tells how long a node has waited, from its first asking on', async () => {
     const driver = new LimitsDriver(redis())
     const once = { ...SLOW, burst: 1 }

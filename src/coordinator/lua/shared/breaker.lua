@@ -15,16 +15,14 @@ local function changeBreaker(state, probes, fields)
   call('HSET', state, unpack(fields))
 end
 
--- One place is free at once, and `perSecond` more in a second; no more than those of one second are saved up.
-local function releasePlaces(n, at, perSecond)
-  return min(max(1, perSecond), n + max(0, now - at) / 1000 * perSecond)
-end
 
 local function passClosed(state, key, holder, generation, releasePerSecond)
   if not call('ZSCORE', sharedKey('breaker', '-line', key), holder) then return {'go', generation} end
   local line, n, at = lineOf('breaker', key, holder), unpack(call('HMGET', state, 'n', 'at'))
-  local places = releasePlaces(int(n), int(at), releasePerSecond)
-  if not mayPass(line, places) then return waitInLine(line, 0, places, releasePerSecond) end
+  -- No more places than those of one second are saved up.
+  local atMost = max(1, releasePerSecond)
+  local places = min(atMost, int(n) + max(0, now - int(at)) / 1000 * releasePerSecond)
+  if not mayPass(line, places, places == atMost and line.overdue > 0) then return waitInLine(line, 0, places, releasePerSecond) end
   leaveLine(line)
   call('HSET', state, 'n', places - 1, 'at', now)
   return {'go', generation}
@@ -35,7 +33,7 @@ local function passHalfOpen(state, probes, key, holder, leaseMs, generation, pro
   if call('ZSCORE', probes, holder) then return {'probe', generation} end
   local line = lineOf('breaker', key, holder)
   local free = probeCount - int(call('HGET', state, 'ok')) - call('ZCARD', probes)
-  if not mayPass(line, free) then return waitInLine(line, VERDICT_SOON, 1, releasePerSecond) end
+  if not mayPass(line, free, free == probeCount and line.overdue > 0) then return waitInLine(line, VERDICT_SOON, 1, releasePerSecond) end
   leaveLine(line)
   call('ZADD', probes, now + leaseMs, holder)
   keep(probes)

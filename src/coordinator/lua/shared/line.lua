@@ -19,11 +19,12 @@ local function lineOf(kind, key, holder)
   local length, rank = call('ZCARD', arrivals), call('ZRANK', arrivals, holder)
   local overdue = length > 0 and call('ZCOUNT', dues, '-inf', now - OVERDUE) or 0
   return {arrivals = arrivals, dues = dues, holder = holder, length = length, waits = rank ~= false,
-    ahead = max(0, (rank or length) - overdue)}
+    overdue = overdue, ahead = max(0, (rank or length) - overdue)}
 end
 
--- May it go, if there are so many free places? Those ahead of it have theirs kept.
-local function mayPass(line, free) return free - line.ahead >= 1 end
+-- May it go, if there are so many free places? Those ahead of it have theirs kept; but not places that nobody comes for
+-- (`isIdle`: all are free): else those that stand in a long queue would keep back those that are here.
+local function mayPass(line, free, isIdle) return free - line.ahead >= 1 or (isIdle and free >= 1) end
 
 local function leaveLine(line)
   if not line.waits then return end
