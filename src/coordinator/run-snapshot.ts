@@ -99,7 +99,8 @@ export async function readGraph(
 
 // A cancel sets one flag: what had not ended by then reads as cancelled.
 function asCancelled(node: NodeSnapshot): NodeSnapshot {
-  return isFinalNodeState(node.state) ? node : { ...node, state: 'cancelled', dueAt: null }
+  if (isFinalNodeState(node.state)) return node
+  return { ...node, state: 'cancelled', waitingFor: null, waitingSince: null, dueAt: null }
 }
 
 function snapshotNode(

@@ -1,4 +1,4 @@
-import type { Holder, SharedLimits, Wait } from '../coordinator/shared-limits.ts'
+import type { BudgetAnswer, Holder, SharedLimits, Wait } from '../coordinator/shared-limits.ts'
 import { messageOf } from '../core/errors.ts'
 import type { StopReason } from '../core/failure.ts'
 import type { Logger } from '../core/logger.ts'
@@ -39,10 +39,13 @@ export async function admit(
   const { sharedLimits } = around
   const admission = breaker ? await throughBreaker(around, breaker, holder) : FREE
   if (admission.status === 'wait' || !budget) return admission
-  const answer = await sharedLimits.takeBudget(budget, holder)
-  if (answer.status === 'go') return admission
-  await admission.report(null)
-  return { ...answer, waitsFor: 'budget' }
+  let answer: BudgetAnswer | undefined
+  try {
+    answer = await sharedLimits.takeBudget(budget, holder)
+  } finally {
+    if (answer?.status !== 'go') await admission.report(null)
+  }
+  return answer.status === 'go' ? admission : { ...answer, waitsFor: 'budget' }
 }
 
 type Breaker = NonNullable<ReturnType<typeof sharedLimitsOf>['breaker']>

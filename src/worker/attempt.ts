@@ -73,9 +73,13 @@ export async function executeAttempt(
   const holder = { runId, index: grant.index, attempt: grant.attempt }
   const admission = await admit(around, policy, holder)
   if (admission.status === 'wait') return notYet(admission)
-  const end = await runHandler(around, attempt, flowNode, policy, history, input, parsed.data)
-  await admission.report(end)
-  return end
+  let end: AttemptEnd = null
+  try {
+    end = await runHandler(around, attempt, flowNode, policy, history, input, parsed.data)
+    return end
+  } finally {
+    await admission.report(end)
+  }
 }
 
 async function runHandler(

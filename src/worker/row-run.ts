@@ -129,8 +129,8 @@ export class RowRun {
       return []
     }
     const durationMs = performance.now() - startedAt
-    const wasAttempted = end.outcome.kind !== 'parked'
-    if (wasAttempted) durations.record(node.task, durationMs)
+    const { outcome, failure, decision } = end
+    if (outcome.kind !== 'parked') durations.record(node.task, durationMs)
     const answer = await this.#settle(grant, end)
     if (answer.status === 'refused') {
       hooks.onRefused?.({ ...info, answer: answer.reason })
@@ -140,10 +140,9 @@ export class RowRun {
       }
       throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
     }
-    if (wasAttempted) {
-      const { failure, decision } = end
-      hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
-    }
+    if (outcome.kind === 'parked') {
+      hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
+    } else hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
     if (answer.runEnd) {
       hooks.onRunEnded?.({ runId: info.runId, flow: info.flow, state: answer.runEnd })
     }

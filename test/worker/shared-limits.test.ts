@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { NonRetryable, policy, task } from '../../src/index.ts'
+import { type Hooks, NonRetryable, policy, task } from '../../src/index.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import {
   eventually,
@@ -66,10 +66,19 @@ describeWithRedis('a task with a breaker', () => {
       const call = task({ name: 'call', input: none, retry: policy.none({ breaker }) }, () => {
         throw new Error('down')
       })
-      await scene.startWorker({ tasks: [call] })
+      const told: string[] = []
+      const hooks: Hooks = {
+        onAttemptStarted: ({ attempt }) => told.push(`started ${attempt}`),
+        onAttemptEnded: ({ attempt }) => told.push(`ended ${attempt}`),
+        onAttemptParked: ({ attempt, waitsFor }) => told.push(`parked ${attempt} ${waitsFor}`),
+      }
+      await scene.startWorker({ tasks: [call], hooks })
       await runEnd(await scene.producer.enqueue(call, {}))
       const run = await scene.producer.enqueue(call, {})
       const waiting = await runWith(run, 'call', 'waiting')
+      await eventually(() =>
+        expect(told).toEqual(['started 1', 'ended 1', 'started 1', 'parked 1 breaker']),
+      )
       expect(nodeOf(waiting, 'call')).toMatchObject({
         waitingFor: 'breaker',
         attempts: 0,

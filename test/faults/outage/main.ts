@@ -44,8 +44,9 @@ try {
       concurrency: 50,
       retry,
     })
-    const { perSecond, drainedMs, ...figures } = report
+    const { perSecond, retriesPerSecond, drainedMs, ...figures } = report
     console.log(`${name}: calls in each second\n  ${perSecond.join(' ')}`)
+    console.log(`  of them retries\n  ${retriesPerSecond.join(' ')}`)
     rows[name] = { ...figures, drainedAfterSeconds: Math.round(drainedMs / 1_000) }
   }
 } finally {

@@ -39,7 +39,10 @@ describeWithRedis(
         console.log(`${name}: calls in each second ${report.perSecond.join(' ')}`)
         expect(report.unfinished).toBe(0)
       }
-      expect(budgeted.callsWhileDown).toBeLessThan(without.callsWhileDown)
+      expect(budgeted.retriesWhileDown).toBeLessThanOrEqual(
+        budget.burst + budget.minPerSecond * (DOWN_SECONDS + 1),
+      )
+      expect(without.retriesWhileDown).toBeGreaterThan(budgeted.retriesWhileDown)
       // What ran when it opened, and the probes.
       expect(broken.callsWhileDown).toBeLessThanOrEqual(60 + 2 * 2 * DOWN_SECONDS)
       expect(broken.peakWhenUp).toBeLessThanOrEqual(60 * 2 + 2)

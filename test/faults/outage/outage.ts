@@ -22,8 +22,11 @@ export interface OutageOrders {
 export interface OutageReport {
   /** Calls in each second, from the first one on. */
   readonly perSecond: readonly number[]
+  /** Those of them that were retries. */
+  readonly retriesPerSecond: readonly number[]
   /** Calls that could only fail. */
   readonly callsWhileDown: number
+  readonly retriesWhileDown: number
   /** The second with the most calls, before and after the service came up. */
   readonly peakWhileDown: number
   readonly peakWhenUp: number
@@ -68,19 +71,25 @@ async function countUnfinished(runs: readonly RunHandle<string>[]): Promise<numb
 }
 
 function summarize(calls: readonly ServedCall[], upAt: number): Omit<OutageReport, 'unfinished'> {
+  const begin = calls[0]?.at ?? 0
   const down = calls.filter(({ mode }) => mode === 'down')
   const up = calls.filter(({ mode }) => mode === 'up')
   return {
-    perSecond: perSecond(calls),
+    perSecond: perSecond(calls, begin),
+    retriesPerSecond: perSecond(calls.filter(isRetry), begin),
     callsWhileDown: down.length,
-    peakWhileDown: Math.max(0, ...perSecond(down)),
-    peakWhenUp: Math.max(0, ...perSecond(up)),
+    retriesWhileDown: down.filter(isRetry).length,
+    peakWhileDown: Math.max(0, ...perSecond(down, begin)),
+    peakWhenUp: Math.max(0, ...perSecond(up, begin)),
     drainedMs: (up.at(-1)?.at ?? upAt) - upAt,
   }
 }
 
-function perSecond(calls: readonly ServedCall[]): number[] {
-  const begin = calls[0]?.at ?? 0
+function isRetry({ attempt }: ServedCall): boolean {
+  return attempt > 1
+}
+
+function perSecond(calls: readonly ServedCall[], begin: number): number[] {
   const counts: number[] = []
   for (const { at } of calls) {
     const second = Math.floor((at - begin) / 1_000)

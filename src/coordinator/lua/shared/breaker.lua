@@ -22,7 +22,7 @@ local function passClosed(state, key, holder, generation, releasePerSecond)
   -- No more places than those of one second are saved up.
   local atMost = max(1, releasePerSecond)
   local places = min(atMost, int(n) + max(0, now - int(at)) / 1000 * releasePerSecond)
-  if not mayPass(line, places, places == atMost and line.overdue > 0) then return waitInLine(line, 0, places, releasePerSecond) end
+  if not mayPass(line, places, areIdle(line, places, atMost)) then return waitInLine(line, 0, places, releasePerSecond) end
   leaveLine(line)
   call('HSET', state, 'n', places - 1, 'at', now)
   return {'go', generation}

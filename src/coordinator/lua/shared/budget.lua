@@ -19,9 +19,7 @@ local function takeBudget(key, holder, leaseMs, retry, ratio, minPerSecond, burs
   local firsts = readWindow(state, FIRSTS_WINDOW, {'f'})
   if retry == '1' then
     local line = lineOf('budget', key, holder)
-    -- A token that a full bucket gives comes again at once: it costs nobody a place. One token alone may be on time.
-    local isIdle = tokens >= burst and (burst >= 2 or line.overdue > 0)
-    if not mayPass(line, tokens + 1e-6, isIdle) then
+    if not mayPass(line, tokens + 1e-6, areIdle(line, tokens, burst)) then
       local perSecond = minPerSecond + ratio * firsts.counts.f * 1000 / FIRSTS_WINDOW
       return waitInLine(line, 0, tokens, perSecond)
     end

@@ -22,9 +22,15 @@ local function lineOf(kind, key, holder)
     overdue = overdue, ahead = max(0, (rank or length) - overdue)}
 end
 
--- May it go, if there are so many free places? Those ahead of it have theirs kept; but not places that nobody comes for
--- (`isIdle`: all are free): else those that stand in a long queue would keep back those that are here.
-local function mayPass(line, free, isIdle) return free - line.ahead >= 1 or (isIdle and free >= 1) end
+-- May it go, if there are so many free places? Those ahead of it have theirs kept; but not places that are idle: else
+-- those that stand in a long queue would keep back those that are here.
+local function mayPass(line, free, idle) return free - line.ahead >= 1 or (idle and free >= 1) end
+
+-- Are places idle of which `atMost` can be saved up? If more than half of them were: then nobody has come for them. A
+-- single one may just be on time, unless somebody has missed its own.
+local function areIdle(line, free, atMost)
+  return free >= min(atMost, atMost / 2 + 1) and (atMost >= 2 or line.overdue > 0)
+end
 
 local function leaveLine(line)
   if not line.waits then return end
