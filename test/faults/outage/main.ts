@@ -5,7 +5,7 @@ import { outage } from './outage.ts'
 // `npm run bench:outage [tasks] [seconds of the outage]`: many tasks fail at once against a service that is down, with
 // and without a budget and a breaker. It prints how many calls a second the service saw.
 const tasks = Number(process.argv[2] ?? 10_000)
-const downMs = Number(process.argv[3] ?? 20) * 1_000
+const downMs = Number(process.argv[3] ?? 30) * 1_000
 
 const plain = {
   kind: 'exponential',
