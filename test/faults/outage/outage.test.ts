@@ -21,7 +21,7 @@ function suffer(retry: Parameters<typeof outage>[0]['retry']): Promise<OutageRep
 describeWithRedis(
   'an outage under which all tasks fail at once',
   () => {
-    test('costs fewer calls with a budget, and fewer still with a breaker', {
+    test('costs no more calls than its budget, or its breaker, allows', {
       timeout: 150_000,
     }, async () => {
       const budget = { key: 'service', ratio: 0, minPerSecond: 40, burst: 40 }
@@ -42,7 +42,6 @@ describeWithRedis(
       expect(budgeted.retriesWhileDown).toBeLessThanOrEqual(
         budget.burst + budget.minPerSecond * (DOWN_SECONDS + 1),
       )
-      expect(without.retriesWhileDown).toBeGreaterThan(budgeted.retriesWhileDown)
       // What ran when it opened, and the probes.
       expect(broken.callsWhileDown).toBeLessThanOrEqual(60 + 2 * 2 * DOWN_SECONDS)
       expect(broken.peakWhenUp).toBeLessThanOrEqual(60 * 2 + 2)

@@ -33,7 +33,9 @@ local function passHalfOpen(state, probes, key, holder, leaseMs, generation, pro
   if call('ZSCORE', probes, holder) then return {'probe', generation} end
   local line = lineOf('breaker', key, holder)
   local free = probeCount - int(call('HGET', state, 'ok')) - call('ZCARD', probes)
-  if not mayPass(line, free, free == probeCount and line.overdue > 0) then return waitInLine(line, VERDICT_SOON, 1, releasePerSecond) end
+  if not mayPass(line, free, free == probeCount and line.overdue > 0) then
+    return waitInLine(line, VERDICT_SOON, 1, releasePerSecond)
+  end
   leaveLine(line)
   call('ZADD', probes, now + leaseMs, holder)
   keep(probes)
