@@ -63,6 +63,8 @@ describeWithRedis('a breaker', () => {
       await driver.passTime(OPEN_MS)
       expect(await driver.breaker(BREAKER, 'probe')).toBe('probe')
       expect(await report()).toBe('stale')
+      expect(await driver.attempt(BREAKER, 'probe', 'succeeded')).toBe('closed')
+      expect(await report()).toBe('stale')
     })
   })
 

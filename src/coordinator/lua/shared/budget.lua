@@ -26,7 +26,7 @@ local function takeBudget(key, holder, leaseMs, retry, ratio, minPerSecond, burs
     leaveLine(line)
     tokens = tokens - 1
   else
-    tokens = min(burst, tokens + ratio)
+    tokens = tokens + ratio -- what is beyond `burst` is lost when it is read
     addToWindow(firsts, 'f', 1)
     writeWindow(firsts)
   end
