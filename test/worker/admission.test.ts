@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest'
 import type { StopReason, StoredError } from '../../src/core/failure.ts'
 import { AttemptAborted } from '../../src/worker/aborts.ts'
 import { verdictOf } from '../../src/worker/admission.ts'
-import { decided, interrupted, notYet, stopped } from '../../src/worker/attempt-end.ts'
+import {
+  conditionFalse,
+  decided,
+  interrupted,
+  notYet,
+  skipped,
+  stopped,
+} from '../../src/worker/attempt-end.ts'
 
 const error: StoredError = { name: 'Error', names: ['Error'], message: 'down' }
 const retry = {
@@ -48,5 +55,10 @@ describe('verdictOf', () => {
     expect(verdictOf(null)).toBe('neutral')
     const wait = { status: 'wait', waitMs: 1, waitedMs: 0, waitsFor: 'budget' } as const
     expect(verdictOf(notYet(wait))).toBe('neutral')
+  })
+
+  test('of a skip, and of a condition that is not true, is neutral', () => {
+    expect(verdictOf(skipped(error))).toBe('neutral')
+    expect(verdictOf(conditionFalse())).toBe('neutral')
   })
 })

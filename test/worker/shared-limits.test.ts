@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Hooks, NonRetryable, policy, task } from '../../src/index.ts'
+import { flow, type Hooks, is, NonRetryable, policy, task } from '../../src/index.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import {
   eventually,
@@ -87,6 +87,28 @@ describeWithRedis('a task with a breaker', () => {
       })
     })
 
+    test('holds a node whose condition was true, and runs it when it may', async ({
+      onTestFinished,
+    }) => {
+      const scene = openScene(onTestFinished)
+      const breaker = { key: 'service', failures: 1, openFor: '1s' } as const
+      const retry = policy.none({ breaker })
+      const fail = task({ name: 'fail', input: none, retry }, () => {
+        throw new Error('down')
+      })
+      const call = task({ name: 'call', input: none, retry }, () => 'answer')
+      const branch = flow({ name: 'branch', input: z.object({ isWanted: z.boolean() }) }, (input) =>
+        call.with({ if: is(input.isWanted, true) })({}),
+      )
+      await scene.startWorker({ tasks: [fail], flows: [branch] })
+      await runEnd(await scene.producer.enqueue(fail, {}))
+      const run = await scene.producer.enqueue(branch, { isWanted: true })
+      const waiting = await runWith(run, 'call', 'waiting')
+      expect(nodeOf(waiting, 'call')).toMatchObject({ waitingFor: 'breaker', attempts: 0 })
+      expect(await run.result({ timeout: '30s' })).toBe('answer')
+      expect(nodeOf(await runEnd(run), 'call')).toMatchObject({ attempts: 1, log: [] })
+    })
+
     test('is not opened by failures that the policy or the error calls permanent', async ({
       onTestFinished,
     }) => {
@@ -128,6 +150,52 @@ describeWithRedis('a task with a breaker', () => {
       gate.open()
       for (const run of [first, ...others]) await run.result({ timeout: '30s' })
       expect(calls).toBe(5)
+    })
+  })
+})
+
+describeWithRedis('a task whose rules have a breaker each', () => {
+  describe('asks that of the rule that decides', {
+    concurrent: true,
+    timeout: TEST_TIMEOUT_MS,
+  }, () => {
+    const named = (name: string) => Object.assign(new Error(name), { name })
+
+    test('about the failure before: a first attempt is under none', async ({ onTestFinished }) => {
+      const scene = openScene(onTestFinished)
+      const breaker = { key: 'down', failures: 1, openFor: '1h' } as const
+      const down = policy.constant({ delay: 1, breaker })
+      const retry = policy.rules([{ on: ['Down'], use: down }, { use: policy.none() }])
+      const call = task({ name: 'call', input: numbered, retry }, ({ n }) => {
+        if (n === 1) throw named('Down')
+        return n
+      })
+      await scene.startWorker({ tasks: [call] })
+      const run = await scene.producer.enqueue(call, { n: 1 })
+      const waiting = await runWith(run, 'call', 'waiting')
+      // The failure of its first attempt was not counted, that of its first retry opened the breaker.
+      expect(nodeOf(waiting, 'call')).toMatchObject({ waitingFor: 'breaker', attempts: 2 })
+      const other = await scene.producer.enqueue(call, { n: 2 })
+      expect(await other.result({ timeout: '30s' })).toBe(2)
+    })
+
+    test('and counts no failure that another rule decides about', async ({ onTestFinished }) => {
+      const scene = openScene(onTestFinished)
+      const breaker = { key: 'other', failures: 1, openFor: '1h' } as const
+      const down = policy.constant({ delay: 1, breaker })
+      const retry = policy.rules([
+        { on: ['Down'], use: down },
+        { use: policy.constant({ delay: 1 }) },
+      ])
+      const failures = ['Down', 'Other', 'Down']
+      const call = task({ name: 'call', input: none, retry }, (_, { attempt }) => {
+        const name = failures[attempt - 1]
+        if (name) throw named(name)
+        return attempt
+      })
+      await scene.startWorker({ tasks: [call] })
+      const run = await scene.producer.enqueue(call, {})
+      expect(await run.result({ timeout: '30s' })).toBe(4)
     })
   })
 })
