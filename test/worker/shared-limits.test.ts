@@ -154,6 +154,51 @@ describeWithRedis('a task with a breaker', () => {
   })
 })
 
+describeWithRedis('a task with a breaker that Redis gives an error for', () => {
+  describe('loses no', { concurrent: true, timeout: TEST_TIMEOUT_MS }, () => {
+    const breaker = { key: 'broken' } as const
+    const BROKEN = '/breaker:broken'
+
+    test('result, if it is so after the handler', async ({ onTestFinished }) => {
+      const scene = openScene(onTestFinished)
+      let calls = 0
+      const retry = policy.none({ breaker })
+      const call = task({ name: 'call', input: none, retry }, async () => {
+        calls += 1
+        await scene.redis.set(scene.prefix + BROKEN, 'no hash')
+        return calls
+      })
+      await scene.startWorker({ tasks: [call] })
+      const run = await scene.producer.enqueue(call, {})
+      expect(await run.result({ timeout: '30s' })).toBe(1)
+      expect(nodeOf(await runEnd(run), 'call')).toMatchObject({ attempts: 1, log: [] })
+    })
+
+    test('attempt, if it is so before: the grant goes back, and no handler is called', async ({
+      onTestFinished,
+    }) => {
+      const scene = openScene(onTestFinished)
+      await scene.redis.set(scene.prefix + BROKEN, 'no hash')
+      let calls = 0
+      const retry = policy.none({ breaker })
+      const call = task({ name: 'call', input: none, retry }, () => {
+        calls += 1
+        return calls
+      })
+      await scene.startWorker({ tasks: [call] })
+      const run = await scene.producer.enqueue(call, {})
+      await eventually(async () => {
+        const read = await run.read()
+        expect(read && kindsOf(read, 'call')).toContain('interrupted')
+      })
+      expect(calls).toBe(0)
+      await scene.redis.del(scene.prefix + BROKEN)
+      expect(await run.result({ timeout: '30s' })).toBe(1)
+      expect(nodeOf(await runEnd(run), 'call')).toMatchObject({ retriesUsed: 0, crashes: 0 })
+    })
+  })
+})
+
 describeWithRedis('a task whose rules have a breaker each', () => {
   describe('asks that of the rule that decides', {
     concurrent: true,
