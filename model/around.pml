@@ -2,12 +2,12 @@
 
 /* ---- LATE_COPY: a claim sent twice
  * The connection broke, the client sent the claim again on a new one; the first copy reaches Redis when its delivery has ended.
- * The slot's token is used again, so the lock fence lets the copy through if the same slot has the same job again.
+ * The slot's token is used again: if the same slot has the same job again, only attemptsStarted tells the copy.
  */
 
 #ifdef LATE_COPY
 proctype LateCopy() {
-  byte t, lease, token;
+  byte t, lease, token, startedSeen, stops;
   bit tooEarly;
 #ifdef MANUAL
   byte stalledSeen, madeSeen;
@@ -15,15 +15,15 @@ proctype LateCopy() {
 end_copy:
   do
   :: d_step { copyToken != 0 ->
-       t = copyTicket; lease = copyLease; token = copyToken;
+       t = copyTicket; lease = copyLease; token = copyToken; startedSeen = copyStarted;
 #ifdef MANUAL
        stalledSeen = copyStalled; madeSeen = copyMade;
        copyStalled = 0; copyMade = 0;
 #endif
        claim();
        printf("late copy of W%d's claim of %d under lease %d: granted %d, %e\n", token, t, lease, newGrants, newCode);
-       copyToken = 0; copyTicket = 0; copyLease = 0;
-       t = 0; lease = 0; token = 0
+       copyToken = 0; copyTicket = 0; copyLease = 0; copyStarted = 0;
+       t = 0; lease = 0; token = 0; startedSeen = 0
      }
   od
 }
@@ -42,9 +42,19 @@ end_copy:
 #else
 #define RECONCILES lossHappened
 #endif
+#define IS_ORPHAN(n_) (node[n_].row == t && row[t].state == no_row \
+                    && (node[n_].state == ready || node[n_].state == running || node[n_].state == retrying))
+/* R16: a node that could run, and no row holds it. What runs stays running, and is charged by the claim that finds it. */
+#define ADOPT(n_) d_step { RECONCILES && IS_ORPHAN(n_) -> \
+  move_to_new_ticket(n_); row[r].writer = NOBODY; ADOPT_ANEW(n_); printf("node %d gets ticket %d\n", n_, r) }
+#ifdef M_ADOPTED_ANEW
+#define ADOPT_ANEW(n_) node[n_].state = ready
+#else
+#define ADOPT_ANEW(n_) skip
+#endif
 inline move_row() {
   new_ticket();
-  row[r].writer = 15;
+  row[r].writer = NOBODY;
   k = 0;
   do
   :: k < NODES -> if :: node[k].row == t && node[k].state != failed -> node[k].row = r :: else fi; k++
@@ -82,9 +92,59 @@ end_queue:
 #ifndef M_RECONCILER_LEAVES_CLAIMED
   :: d_step { RECONCILES && row[t].state == claimed && (job[t].state == absent || job[t].state == failed_set) -> move_row() }
 #endif
+#if defined(ROW_LOSS) && !defined(M_ADOPTS_NOTHING)
+  :: ADOPT(0)
+  :: ADOPT(1)
+#if NODES > 2
+  :: ADOPT(2)
+#endif
+#if NODES > 3
+  :: ADOPT(3)
+#endif
+#if NODES > 4
+  :: ADOPT(4)
+#endif
+#endif
 #endif
   od
 }
+
+/* ---- PAUSES: somebody pauses the run, and resumes it as long as it is paused (R14) */
+
+#ifdef PAUSES
+inline resume() {            /* every parked node gets a ticket of its own, owed by nobody: whoever resumes adds its job */
+  newOwes = 0; k = 0;
+  do
+  :: k < NODES ->
+     if
+     :: node[k].state == parked ->
+        node[k].state = ready;
+#ifndef M_RESUME_GIVES_NO_TICKETS
+        move_to_new_ticket(k)
+#endif
+     :: else
+     fi;
+     k++
+  :: else -> break
+  od;
+  owes = owes | newOwes;
+  paused = 0
+}
+
+proctype Pauser() {
+  byte t = NOBODY, token, owes;
+  byte left = PAUSES;
+end_pauser:
+  do
+  :: d_step { left > 0 && !paused && opened && !runEnded && !cancelAsked -> left--; paused = 1; printf("the run is paused\n") }
+  :: d_step { paused && !runEnded && !cancelAsked -> resume(); printf("the run is resumed\n") }
+  :: d_step { owes != 0 -> add_what_it_owes() }
+#ifdef RESUMER_DIES
+  :: d_step { owes != 0 && crashesLeft > 0 -> crashesLeft--; owes = 0; lossHappened = 1; printf("whoever resumed dies\n") }
+#endif
+  od
+}
+#endif
 
 /* ---- CANCEL: R13, at any time */
 
@@ -125,6 +185,19 @@ proctype Operator() {
 }
 #endif
 
+/* ---- ROW_LOSS: one row is lost, its nodes and its job are not (R16) */
+
+#ifdef ROW_LOSS
+proctype RowLoss() {
+  byte t;
+  do
+  :: t < TICKETS - 1 -> t++
+  :: d_step { row[t].state == owed || row[t].state == claimed -> lossHappened = 1; forget_row(t); printf("row %d is lost\n", t) }; break
+  :: break
+  od
+}
+#endif
+
 /* ---- TAIL and QUEUE_LOSS: R22 */
 
 #ifdef QUEUE_LOSS
@@ -133,7 +206,7 @@ proctype QueueLoss() {       /* the queues are lost, the run's state is not */
   :: d_step { opened ->
        lossHappened = 1;
        k = 0;
-       do :: k < TICKETS -> job[k].state = absent; job[k].lock = 0; k++ :: else -> break od
+       do :: k < TICKETS -> job[k].state = absent; job[k].lock = 0; job[k].started = 0; k++ :: else -> break od
      }
   :: true
   fi
@@ -142,7 +215,7 @@ proctype QueueLoss() {       /* the queues are lost, the run's state is not */
 
 #ifdef TAIL
 Node oldNode[NODES]; Row oldRow[TICKETS]; Job oldJob[TICKETS];
-byte oldTickets, oldClosed[NODES], oldSucceeded, oldGrantedTo[NODES]; bit oldOpened, oldEnded;
+byte oldTickets, oldClosed[NODES], oldSucceeded, oldGrantedTo[NODES]; byte oldReds; bit oldOpened, oldEnded, oldRed;
 
 proctype Tail() {            /* Redis goes back to an earlier state; workers keep what they know */
   if
@@ -165,11 +238,11 @@ proctype Tail() {            /* Redis goes back to an earlier state; workers kee
        do
        :: k < TICKETS ->
           oldRow[k].state = row[k].state; oldRow[k].lease = row[k].lease; oldRow[k].writer = row[k].writer;
-          oldJob[k].state = job[k].state; oldJob[k].lock = job[k].lock;
+          oldJob[k].state = job[k].state; oldJob[k].lock = job[k].lock; oldJob[k].started = job[k].started;
           k++
        :: else -> break
        od;
-       oldTickets = tickets; oldSucceeded = everSucceeded; oldOpened = opened; oldEnded = runEnded
+       oldTickets = tickets; oldSucceeded = everSucceeded; oldOpened = opened; oldEnded = runEnded; oldRed = runRed; oldReds = reds
      }
   :: goto done
   fi;
@@ -191,13 +264,13 @@ proctype Tail() {            /* Redis goes back to an earlier state; workers kee
     do
     :: k < TICKETS ->
        row[k].state = oldRow[k].state; row[k].lease = oldRow[k].lease; row[k].writer = oldRow[k].writer;
-       job[k].state = oldJob[k].state; job[k].lock = oldJob[k].lock;
-       oldRow[k].state = no_row; oldRow[k].lease = 0; oldRow[k].writer = 0; oldJob[k].state = absent; oldJob[k].lock = 0;
+       job[k].state = oldJob[k].state; job[k].lock = oldJob[k].lock; job[k].started = oldJob[k].started;
+       oldRow[k].state = no_row; oldRow[k].lease = 0; oldRow[k].writer = 0; oldJob[k].state = absent; oldJob[k].lock = 0; oldJob[k].started = 0;
        k++
     :: else -> break
     od;
-    tickets = oldTickets; everSucceeded = oldSucceeded; opened = oldOpened; runEnded = oldEnded;
-    oldTickets = 0; oldSucceeded = 0; oldOpened = 0; oldEnded = 0
+    tickets = oldTickets; everSucceeded = oldSucceeded; opened = oldOpened; runEnded = oldEnded; runRed = oldRed; reds = oldReds;
+    oldTickets = 0; oldSucceeded = 0; oldOpened = 0; oldEnded = 0; oldRed = 0; oldReds = 0
   };
 done: skip
 }

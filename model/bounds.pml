@@ -38,6 +38,12 @@
 #ifndef SLOTS
 #define SLOTS 8            /* free slots passed with a claim (R3, R24); 1 = the nodes of a row run one after the other */
 #endif
+#ifndef KEEP
+#define KEEP 1             /* nodes that a settle made ready and that may stay in its row (R5, R24); 0 = no continuation */
+#endif
+#ifndef EXTRA
+#define EXTRA 0            /* free slots that a settle may take, besides the one that it frees */
+#endif
 #ifndef MAX_DELIVERIES
 #define MAX_DELIVERIES 12  /* of one ticket; more means that a delivery is handed back for ever */
 #endif
@@ -45,8 +51,8 @@
 #define TICKETS 4          /* at most 8; an assertion says when it is too small */
 #endif
 
-#if defined(TAIL) && (defined(MANUAL) || defined(CANCEL))
-#error "TAIL does not bring back what MANUAL and CANCEL store"
+#if defined(TAIL) && (defined(MANUAL) || defined(CANCEL) || defined(PAUSES))
+#error "TAIL does not bring back what MANUAL, CANCEL and PAUSES store"
 #endif
 
 /* ---- graphs
@@ -57,6 +63,7 @@
 #define DIAMOND 2          /* A -> B, C -> D */
 #define FAN     3          /* A -> B, C, D -> E: B continues (R5), C and D are a company, E is a join */
 #define ALERTED 4          /* A -> B, and A -> H when A failed */
+#define PLAN_B  5          /* A -> X, Z; X -> Y; J joins Y and its plan B, Z: it is virtual, and forgives X and Y */
 #ifndef GRAPH
 #define GRAPH FAN
 #endif
@@ -76,6 +83,13 @@
 #define UPS(n)  ((n) == 0 -> 0 : ((n) == 4 -> 14 : 1))
 #define DESC(n) ((n) == 0 -> 30 : ((n) == 4 -> 0 : 16))
 #define ALERT 99
+#elif GRAPH == PLAN_B
+#define NODES 5
+#define UPS(n)  ((n) == 0 -> 0 : ((n) == 4 -> 12 : ((n) == 3 -> 2 : 1)))
+#define DESC(n) ((n) == 0 -> 30 : ((n) == 1 -> 24 : ((n) == 4 -> 0 : 16)))
+#define ALERT 99
+#define JOIN 4
+#define PLAN_A 10          /* X and Y */
 #else
 #define NODES 3
 #define UPS(n)  ((n) == 0 -> 0 : 1)
@@ -83,6 +97,11 @@
 #define ALERT 2
 #endif
 
+#ifndef JOIN
+#define JOIN 99
+#endif
+
 #define BIT(x)      (1 << (x))
 #define HAS(set, x) (((set) >> (x)) & 1)
+#define COUNT(set)  (HAS(set, 0) + HAS(set, 1) + HAS(set, 2) + HAS(set, 3) + HAS(set, 4))
 #define WITHOUT(set, x) ((set) & (255 - BIT(x)))

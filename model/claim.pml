@@ -2,6 +2,12 @@
 
 /* ---- R12: manual retry of the failed nodes of row t */
 
+#if JOIN < NODES
+#define UNCOUNT(n_) if :: FORGIVEN(n_) -> forgiven = WITHOUT(forgiven, n_) :: else -> reds-- fi
+#else
+#define UNCOUNT(n_) reds--
+#endif
+
 inline manual_retry() {
   started = 0; fired = 0; k = 0;
   do
@@ -13,6 +19,9 @@ inline manual_retry() {
   :: k < NODES -> if :: HAS(fired, k) && (node[k].attempt > 0 || (node[k].state != pending && !IS_FINAL(k))) -> started = 1 :: else fi; k++
   :: else -> break
   od;
+#if JOIN < NODES && !defined(M_RETRY_UNDER_FORGIVEN)
+  if :: HAS(fired, JOIN) && node[JOIN].state == succeeded && FORGIVEN(3) -> started = 1 :: else fi;   /* plan B's value is in use */
+#endif
 #ifdef M_RETRY_UNDER_STARTED
   started = 0;
 #endif
@@ -29,12 +38,14 @@ inline manual_retry() {
      :: k < NODES ->
         if
         :: node[k].row == t && node[k].state == failed ->                   /* fresh budgets, attempt numbers continue */
+           UNCOUNT(k);
            node[k].state = ready;
 #ifndef M_RETRY_KEEPS_BUDGET
            node[k].failures = 0; node[k].crashes = 0
 #endif
 #ifndef M_RETRY_KEEPS_DESCENDANTS
         :: HAS(fired, k) && node[k].attempt == 0 && IS_FINAL(k) ->          /* unstarted descendants return to pending */
+           if :: node[k].state == upstream_failed -> UNCOUNT(k) :: else fi;
            node[k].state = pending
 #endif
         :: else
@@ -49,10 +60,10 @@ inline manual_retry() {
 
 #if defined(M_NO_LOCK_FENCE)
 #define HOLDS_LOCK true
-#elif defined(FENCE_DELIVERY)   /* proposed: the job's attemptsStarted must be the delivery's own, too */
-#define HOLDS_LOCK (job[t].lock == token && deliveries[t] == lease)
-#else
+#elif defined(M_NO_DELIVERY_FENCE)
 #define HOLDS_LOCK (job[t].lock == token)
+#else                        /* a slot uses its token again: the job's attemptsStarted is compared, too */
+#define HOLDS_LOCK (job[t].lock == token && job[t].started == startedSeen)
 #endif
 
 #ifdef M_CLAIM_IGNORES_CANCEL
@@ -66,6 +77,29 @@ inline manual_retry() {
 #else
 #define SAME_LEASE (row[t].lease == LEASE)
 #endif
+
+#ifdef M_CLAIM_IGNORES_PAUSE
+#define CLAIM_SEES_PAUSE false
+#else
+#define CLAIM_SEES_PAUSE paused
+#endif
+
+/* A node of this row can run: now, or when a slot is free, or when the pause ends (R14). */
+inline grant_or_wait(n_) {
+  if
+#ifdef M_CLAIM_KEEPS_PAUSED
+  :: CLAIM_SEES_PAUSE -> node[n_].state = ready
+#else
+  :: CLAIM_SEES_PAUSE -> park(n_)
+#endif
+#ifdef M_NO_ISOLATION
+  :: !CLAIM_SEES_PAUSE && slots > 0 -> slots--; grant(n_)
+#else
+  :: !CLAIM_SEES_PAUSE && slots > 0 && (!NEEDS_ISOLATION(n_) || isolation == token) -> slots--; grant(n_)
+#endif
+  :: else -> node[n_].state = ready
+  fi
+}
 
 /* A node found running under an older lease is lost (R6). */
 inline lost_attempt(n_) {
@@ -86,18 +120,18 @@ inline lost_attempt(n_) {
   node[n_].crashes++;
   if
 #ifndef M_NO_CRASH_LIMIT
-  :: node[n_].crashes > MAX_CRASHES -> node[n_].state = failed              /* crash_loop */
+  :: node[n_].crashes > MAX_CRASHES -> node[n_].state = failed; reds++      /* crash_loop */
 #endif
 #ifndef M_NO_DISSOLVE
   :: node[n_].crashes <= MAX_CRASHES && several > 1 -> node[n_].state = ready; move_to_new_ticket(n_)   /* the company dissolves */
 #endif
-  :: else -> if :: slots > 0 -> slots--; grant(n_) :: else -> node[n_].state = ready fi
+  :: else -> grant_or_wait(n_)
   fi
 }
 
 inline claim_nodes() {
   count_nodes(t);
-  slots = SLOTS;
+  slots = (stops == CLOSING -> 0 : SLOTS);
   i = 0;
   do
   :: i < NODES ->
@@ -108,8 +142,7 @@ inline claim_nodes() {
 #endif
      :: else ->
         if
-        :: node[i].state == ready && slots > 0 -> slots--; grant(i)
-        :: node[i].state == retrying && !tooEarly && slots > 0 -> slots--; grant(i)
+        :: node[i].state == ready || (node[i].state == retrying && !tooEarly) -> grant_or_wait(i)
         :: node[i].state == running && SAME_LEASE ->                        /* a lost answer: the same grant again */
 #ifdef M_LEASE_IS_TOKEN
            assert(grantedTo[i] == lease);                                   /* I4: no attempt number is granted to two deliveries */
@@ -127,9 +160,13 @@ inline claim_nodes() {
   row[t].stalled = stalledSeen; row[t].made = madeSeen;
 #endif
   resolve();                                                                /* a crash_loop resolves what depends on it */
-  dispatch(false);
+  dispatch(0);
   close_row(t);
   if :: newCode == work_left && newGrants == 0 && tooEarly -> newCode = too_early :: else fi;
+  if :: newCode == work_left && newGrants == 0 && stops == CLOSING -> newCode = not_now :: else fi;
+#ifdef ISOLATION
+  if :: newCode == work_left && newGrants == 0 && isolation != token -> newCode = not_isolated :: else fi;
+#endif
   assert(newCode != work_left || newGrants != 0);                           /* I5: no delivery claims in a circle */
   end_run()
 }

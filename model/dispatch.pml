@@ -9,6 +9,12 @@
 #define LEASE lease
 #endif
 
+#ifdef M_SETTLE_IGNORES_PAUSE
+#define SETTLE_SEES_PAUSE false
+#else
+#define SETTLE_SEES_PAUSE paused
+#endif
+
 /* The end of attempt a of node n is recorded: I3, at most once. */
 inline close_attempt(n_, a_) {
   assert(a_ > 0 && !HAS(closed[n_], a_ - 1));
@@ -26,8 +32,10 @@ inline grant(n_) {
   assert(closed[n_] == BIT(node[n_].attempt - 1) - 1);                      /* I4, I6: a new number; every earlier attempt has its end */
   assert(node[n_].failures <= MAX_RETRIES && node[n_].crashes <= MAX_CRASHES); /* I7 */
   assert(!cancelAsked);                                                     /* I9 */
+  assert(!paused);                                                          /* R14 */
   assert(!runEnded);
   assert(n_ == ALERT || (UPS(n_) & everSucceeded) == UPS(n_));              /* I4 */
+  assert(!NEEDS_ISOLATION(n_) || isolation == token);                       /* R6 */
   node[n_].state = running;
   node[n_].row = t;
   newGrants = newGrants | BIT(n_)
@@ -55,18 +63,44 @@ inline move_to_new_ticket(n_) {
 #endif
 }
 
+#if JOIN < NODES
+/* Plan B has a value: what failed in plan A counts no more. */
+inline forgive() {
+#ifndef M_FORGIVEN_STILL_COUNTS
+  reds = reds - HAS(bad & PLAN_A, 1) - HAS(bad & PLAN_A, 3);
+#endif
+  forgiven = forgiven | (bad & PLAN_A)
+}
+#endif
+
+/* R14: a node that could run waits in no row, until a resume gives it a ticket. */
+inline park(n_) {
+  node[n_].state = parked; node[n_].row = NO_ROW
+}
+
 /* Triggers: what became final decides what fires (bit set fired), and what can't fire any more. */
 inline resolve() {
   fired = 0; good = 0; bad = 0; final_ = 0; k = 0;
   do
   :: k < NODES ->
      if
-     :: node[k].state == pending && k != ALERT && (UPS(k) & good) == UPS(k) -> fired = fired | BIT(k)
+     :: node[k].state == pending && k != ALERT && k != JOIN && (UPS(k) & good) == UPS(k) -> fired = fired | BIT(k)
 #ifdef M_JOIN_FIRES_EARLY
-     :: node[k].state == pending && k != ALERT && (UPS(k) & good) != 0 && (UPS(k) & good) != UPS(k) -> fired = fired | BIT(k)
+     :: node[k].state == pending && k != ALERT && k != JOIN && (UPS(k) & good) != 0 && (UPS(k) & good) != UPS(k) -> fired = fired | BIT(k)
 #endif
 #ifndef M_NO_CASCADE
-     :: node[k].state == pending && k != ALERT && (UPS(k) & final_) == UPS(k) && (UPS(k) & bad) != 0 -> node[k].state = upstream_failed
+     :: node[k].state == pending && k != ALERT && (k != JOIN || (UPS(k) & good) == 0) && (UPS(k) & final_) == UPS(k) && (UPS(k) & bad) != 0 ->
+        node[k].state = upstream_failed; reds++
+#endif
+#if JOIN < NODES
+     :: node[k].state == pending && k == JOIN && (UPS(k) & final_) == UPS(k) && (UPS(k) & good) != 0 ->
+        node[k].state = succeeded; everSucceeded = everSucceeded | BIT(k);
+        r = (HAS(good, 3) -> 3 : 2);                                        /* the first that succeeded */
+        assert(joinValue == 0 || joinValue == r + 1);                       /* I3: its value never changes */
+        joinValue = r + 1;
+#ifndef M_FORGIVES_NOTHING
+        if :: !HAS(good, 3) -> forgive() :: else fi
+#endif
 #endif
      :: node[k].state == pending && k == ALERT && (UPS(k) & final_) == UPS(k) && (UPS(k) & bad) != 0 -> fired = fired | BIT(k)
      :: node[k].state == pending && k == ALERT && (UPS(k) & final_) == UPS(k) && (UPS(k) & bad) == 0 -> node[k].state = skipped
@@ -74,31 +108,29 @@ inline resolve() {
      fi;
      if :: IS_FINAL(k) -> final_ = final_ | BIT(k) :: else fi;
      if :: IS_BAD(k) -> bad = bad | BIT(k) :: else fi;
-     if :: node[k].state == succeeded || node[k].state == skipped -> good = good | BIT(k) :: else fi;
+     if :: IS_GOOD(k) -> good = good | BIT(k) :: else fi;
      k++
   :: else -> break
   od
 }
 
-/* What fired is dispatched: one node continues in this row under this lease (R5), the others share a new ticket. */
-inline dispatch(mayContinue) {
-  continued = 0; k = 0;
-  if :: fired != 0 && mayContinue ->
-        do :: k < NODES && !HAS(fired, k) -> k++ :: else -> break od;
-        fired = WITHOUT(fired, k);
-        grant(k);
-        continued = k + 1
+/* What fired is dispatched: up to `keep` nodes stay in this row (R5), the others share a new ticket. */
+inline dispatch(keep) {
+  kept = 0; k = 0;
+  do
+  :: k < NODES ->
+     if
+     :: HAS(fired, k) && SETTLE_SEES_PAUSE -> fired = WITHOUT(fired, k); park(k)
+     :: HAS(fired, k) && !SETTLE_SEES_PAUSE && kept < keep -> kept++; fired = WITHOUT(fired, k); node[k].state = ready; node[k].row = t
      :: else
-  fi;
+     fi;
+     k++
+  :: else -> break
+  od;
   if :: fired != 0 ->
-#ifdef HOME
-        /* R5, R24: the first company stays in this row; settles grant its nodes to the slots that they free */
-        if :: mayContinue -> r = t :: else -> new_ticket() fi;
-#else
         new_ticket();
 #ifdef M_NODE_LIST_IN_JOB
         jobNodes[r] = fired;
-#endif
 #endif
         k = 0;
         do
@@ -109,6 +141,15 @@ inline dispatch(mayContinue) {
         od
      :: else
   fi
+}
+
+/* Ready nodes of this row are granted, as many as there are slots (R24). */
+inline grant_ready() {
+  i = 0;
+  do
+  :: i < NODES -> if :: slots > 0 && node[i].row == t && node[i].state == ready && !NEEDS_ISOLATION(i) -> slots--; grant(i) :: else fi; i++
+  :: else -> break
+  od
 }
 
 /* What the row t_ holds decides its state and how the delivery ends (R9). A finally failed node stays in its row (R1). */
@@ -141,7 +182,7 @@ inline forget_row(t_) {
 inline end_run() {
   k = 0;
   do :: k < NODES && IS_FINAL(k) -> k++ :: else -> break od;
-  if :: k == NODES -> runEnded = 1 :: else fi
+  if :: k == NODES -> runEnded = 1; runRed = (reds > 0) :: else fi
 }
 
 /* R8: what was written as owed by this ticket and never claimed. */

@@ -36,6 +36,13 @@
 #define MAY_RETRY(n_) (node[n_].failures < MAX_RETRIES)
 #endif
 
+/* R24: the slot that a settle frees, and free ones. */
+#ifdef M_SETTLE_TAKES_ANY
+#define FREED(held_) NODES
+#else
+#define FREED(held_) (EXTRA < SLOTS - COUNT(held_) -> 1 + EXTRA : 1 + SLOTS - COUNT(held_))
+#endif
+
 inline settle(n_) {
   newGrants = 0; newOwes = 0; newRefused = 0; newRepeat = 0; newCode = code;
   if
@@ -45,14 +52,15 @@ inline settle(n_) {
      assert(grantedTo[n_] == t * 16 + lease);                               /* R22: a worker ahead of the state never writes into it */
 #endif
      close_attempt(n_, attemptOf[n_]);
-     fired = 0; continued = 0; newCode = work_left;
+     fired = 0; newCode = work_left;
+     slots = (stops == 0 && !SETTLE_SEES_PAUSE -> FREED(held) : 0);          /* a delivery that stops asks for none */
      count_nodes(t);
      if
      :: outcome == SUCCESS ->
         node[n_].state = succeeded; node[n_].row = NO_ROW;
         everSucceeded = everSucceeded | BIT(n_);
         resolve();
-        dispatch(stops == 0)
+        dispatch((stops == 0 -> KEEP : 0))
      :: outcome == FAILURE && MAY_RETRY(n_) ->
         node[n_].failures++;
         node[n_].state = retrying;
@@ -62,19 +70,12 @@ inline settle(n_) {
         fi
      :: outcome == FAILURE && !MAY_RETRY(n_) ->
         node[n_].failures++;
-        node[n_].state = failed;                                            /* it stays in its row (R1) */
+        node[n_].state = failed; reds++;                                    /* it stays in its row (R1) */
         resolve();
-        dispatch(stops == 0)
+        dispatch((stops == 0 -> KEEP : 0))
      :: else -> node[n_].state = ready                                      /* interrupted: costs nothing */
      fi;
-     /* R24: a ready node of the row takes the slot that became free; a delivery that stops asks for none */
-     if
-     :: continued == 0 && newCode != retry_in_place && stops == 0 ->
-        i = 0;
-        do :: i < NODES && !(node[i].row == t && node[i].state == ready) -> i++ :: else -> break od;
-        if :: i < NODES -> grant(i) :: else fi
-     :: else
-     fi;
+     grant_ready();
      if :: newCode != retry_in_place -> close_row(t) :: else fi;
      end_run()
   :: opened && !IS_ACCEPTED(n_) && IS_REPEAT(n_) ->
@@ -82,9 +83,9 @@ inline settle(n_) {
       * the delivery claims once more, and gets them again under its lease */
      newRepeat = 1;
      if
-     :: node[n_].state == retrying && node[n_].row == t -> newCode = retry_in_place
-     :: !(node[n_].state == retrying && node[n_].row == t) && row[t].state == no_row -> newCode = row_empty
-     :: !(node[n_].state == retrying && node[n_].row == t) && row[t].state == ended -> newCode = only_failed
+     :: row[t].state == no_row -> newCode = row_empty
+     :: row[t].state == ended -> newCode = only_failed
+     :: row[t].state == claimed && node[n_].state == retrying && node[n_].row == t -> newCode = retry_in_place
      :: else -> newCode = work_left
      fi;
      scan_owed()
@@ -100,9 +101,7 @@ inline learn() {
   owes = owes | newOwes;
   code = newCode;
   refused = refused | newRefused;
-#ifdef CONFIRM
-  knowsWentBack = wentBack;
-#endif
+  assert(COUNT(held) <= SLOTS);                                             /* R24: no more handlers than slots */
   k = 0;
   do
   :: k < NODES -> if :: HAS(newGrants, k) -> attemptOf[k] = node[k].attempt :: else fi; k++

@@ -1,4 +1,4 @@
-/* The ticket table of one run: rules R1 to R13, R16 and R22 of the design, in Promela.
+/* The ticket table of one run: rules R1 to R14, R16 and R22 of the design, in Promela.
  *
  * Read README.md first: it explains the notation and lists what each check shows.
  * One d_step is one atomic Lua script, one BullMQ command, or one thing that happens to a process.
@@ -30,11 +30,14 @@ proctype Quiet() {
        /* I6: every attempt has its end; a cancelled run's last one reads as cancelled */
        assert(closed[k] == BIT(node[k].attempt) - 1 || (cancelAsked && node[k].state == running && closed[k] == BIT(node[k].attempt - 1) - 1));
        assert(!HAS(everSucceeded, k) || node[k].state == succeeded);        /* I3: a recorded result never changes */
-       if :: node[k].state == succeeded || node[k].state == skipped -> good = good | BIT(k) :: else -> bad = bad | BIT(k) fi;
+       if :: IS_GOOD(k) -> good = good | BIT(k) :: else -> bad = bad | BIT(k) fi;
        /* I4: what ran and what didn't agrees with the triggers */
        if
        :: cancelAsked -> skip
-       :: !cancelAsked && k != ALERT ->
+#if JOIN < NODES
+       :: !cancelAsked && k == JOIN -> assert((node[k].state == succeeded) == ((UPS(k) & good) != 0))
+#endif
+       :: !cancelAsked && k != ALERT && k != JOIN ->
           assert(node[k].attempt == 0 || (UPS(k) & good) == UPS(k));
           assert(node[k].attempt > 0 || (UPS(k) & bad) != 0)
        :: else ->
@@ -43,6 +46,10 @@ proctype Quiet() {
        k++
     :: else -> break
     od;
+#if JOIN < NODES
+    if :: HAS(good, JOIN) && !HAS(good, 3) -> bad = bad & (255 - PLAN_A) :: else fi;   /* a value of plan B forgives plan A */
+#endif
+    assert(cancelAsked || runRed == (bad != 0));                            /* red iff something failed that nothing forgave */
     k = 0;
     do
     :: k < TICKETS ->
@@ -76,6 +83,12 @@ init {
     do :: p <= WORKERS -> run Slot(p); p++ :: else -> break od;
     p = 0;
     do :: p < TICKETS -> run Queue(p); p++ :: else -> break od;
+#ifdef PAUSES
+    run Pauser();
+#endif
+#ifdef ROW_LOSS
+    run RowLoss();
+#endif
 #ifdef CANCEL
     run Canceller();
 #endif

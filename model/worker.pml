@@ -7,16 +7,19 @@
 inline forget_delivery() {
   k = 0;
   do :: k < NODES -> attemptOf[k] = 0; k++ :: else -> break od;
+#if defined(ISOLATION) && !defined(M_ISOLATION_KEPT)
+  if :: isolation == token -> isolation = 0 :: else fi;
+#endif
 #ifdef TAIL
   workingOn[token] = 0;
 #endif
 #ifdef MANUAL
   stalledSeen = 0; madeSeen = 0;
 #endif
-#ifdef CONFIRM
-  knowsWentBack = wentBack;
+#ifdef TAIL
+  knowsWentBack = 0;
 #endif
-  t = 0; lease = 0; held = 0; owes = 0; refused = 0; outcome = 0; n = 0; code = work_left; tooEarly = 0; lost = 0; stops = 0; doubt = 0
+  t = 0; lease = 0; startedSeen = 0; held = 0; owes = 0; refused = 0; outcome = 0; n = 0; code = work_left; tooEarly = 0; lost = 0; stops = 0; doubt = 0
 }
 
 inline add_job(t_) {       /* R8: adding an id that exists is a no-op */
@@ -52,15 +55,24 @@ inline add_what_it_owes() {
 #define STRICT 0           /* 1: not even a lease that was handed back in doubt may be charged */
 #endif
 
-#define LATE    1          /* the claim's answer came too late: what it granted is given back, then it claims again */
-#define CLOSING 2          /* the worker closes: nothing new is started, the row's rest is handed back */
-
 /* Ready nodes are left, or what a stored answer did not name: it claims again, under the same lease. A worker that
- * closes doesn't; CLAIM_AGAIN, proposed: it does, if an answer was a stored one. */
-#ifdef CLAIM_AGAIN
-#define CLAIMS_AGAIN (!refused && code == work_left && (stops != CLOSING || doubt))
-#else
+ * closes has no free slots then: it gets what was granted to it already, and else hands the job back. */
+#ifdef M_CLOSING_HANDS_BACK
 #define CLAIMS_AGAIN (!refused && code == work_left && stops != CLOSING)
+#else
+#define CLAIMS_AGAIN (!refused && code == work_left)
+#endif
+
+/* R22: Redis went back, so every connection was renewed. Before a delivery completes or fails its job it asks again,
+ * under the same lease, if that happened since its first claim. */
+#if defined(TAIL) && !defined(M_NO_CONFIRMATION)
+#ifdef M_CONFIRMS_SUCCESS_ONLY
+#define CONFIRMS (!refused && code == row_empty && knowsWentBack != wentBack)
+#else
+#define CONFIRMS (!refused && (code == row_empty || code == only_failed) && knowsWentBack != wentBack)
+#endif
+#else
+#define CONFIRMS false
 #endif
 
 /* R9: exactly one end; BullMQ accepts it only from the token in the lock. */
@@ -70,12 +82,12 @@ inline end_delivery() {
   :: job[t].lock == token && job[t].state == processing ->
      job[t].lock = 0;
      if
-     :: refused || code == work_left ->                                     /* handed back: attemptsMade unchanged */
+     :: refused || code == work_left || code == not_now ->                                     /* handed back: attemptsMade unchanged */
         job[t].state = waiting;
         if :: !doubt || STRICT -> givenBack[t] = lease :: else fi
      :: !refused && code == too_early -> job[t].state = waiting; givenBack[t] = lease
      :: !refused && code == row_empty ->                                    /* completed, and removed */
-        job[t].state = absent;
+        job[t].state = absent; job[t].started = 0;
 #ifdef MANUAL
         job[t].stalled = 0; job[t].made = 0; NO_TRACES(); pressed[t] = 0
 #endif
@@ -114,10 +126,11 @@ proctype Slot(byte token) {
   mtype code = work_left;
   bit refused, tooEarly;
   byte lost;                 /* 1: it asks again; 2: it gives up, and hands back in doubt */
+  byte startedSeen;          /* attemptsStarted of its job, as BullMQ delivered it */
   byte stops;                /* LATE or CLOSING */
-  bit doubt;                 /* attempts may have been granted to it that it doesn't know of */
-#ifdef CONFIRM
-  bit knowsWentBack;         /* its last answer came over the new connection */
+  bit doubt;                 /* it gave up asking: attempts may have been granted to it that it doesn't know of */
+#ifdef TAIL
+  bit knowsWentBack;         /* it began to ask over the new connection */
 #endif
 #ifdef MANUAL
   byte stalledSeen, madeSeen;
@@ -150,13 +163,14 @@ end_idle:
     d_step {
       job[t].state = processing; job[t].lock = token;
       deliveries[t]++; lease = deliveries[t];
+      job[t].started++; startedSeen = job[t].started;
       printf("W%d fetches job %d, lease %d\n", token, t, lease);
       assert(deliveries[t] < MAX_DELIVERIES);                               /* I1: no delivery comes back for ever */
 #ifdef MANUAL
       stalledSeen = job[t].stalled; madeSeen = FAILURES_SEEN(t);
 #endif
 #ifdef TAIL
-      workingOn[token] = t + 1
+      workingOn[token] = t + 1; knowsWentBack = wentBack
 #endif
     }
   }
@@ -166,10 +180,10 @@ claiming:
   :: atomic {
        tooEarly = 0; lost = 0; doubt = 0;
        if :: stops == LATE -> stops = 0 :: else fi;
-       if :: true :: interruptsLeft > 0 && stops == 0 -> interruptsLeft--; stops = LATE fi;
+       if :: true :: interruptsLeft > 0 && stops == 0 -> interruptsLeft--; stops = LATE :: interruptsLeft > 0 && stops == 0 -> interruptsLeft--; stops = CLOSING fi;
        if :: true :: earlyLeft > 0 -> earlyLeft--; tooEarly = 1 fi;
 #ifdef LATE_COPY
-       if :: true :: copyToken == 0 && copiesLeft > 0 -> copiesLeft--; copyToken = token; copyTicket = t; copyLease = lease; COPY_COUNTS fi;
+       if :: true :: copyToken == 0 && copiesLeft > 0 -> copiesLeft--; copyToken = token; copyTicket = t; copyLease = lease; copyStarted = startedSeen; COPY_COUNTS fi;
 #endif
        if :: true :: lostLeft > 0 -> lostLeft--; lost = 1 :: doubtLeft > 0 -> doubtLeft--; lost = 2 fi;
        d_step {
@@ -224,8 +238,6 @@ claiming:
             held = WITHOUT(held, n); attemptOf[n] = 0;
 #ifdef M_MORE_IS_HANDED_BACK
             if :: newRepeat && newCode == work_left -> newRefused = 1 :: else fi;
-#else
-            if :: newRepeat && newCode == work_left -> doubt = 1 :: else fi;
 #endif
             learn()
          :: lost == 2 -> held = WITHOUT(held, n); attemptOf[n] = 0; refused = 1; doubt = 1
@@ -242,11 +254,17 @@ claiming:
 
   if
   :: atomic { CLAIMS_AGAIN -> goto claiming }
-#ifdef CONFIRM               /* after a new connection it asks again, under the same lease, before it ends */
-  :: atomic { !refused && code != work_left && knowsWentBack != wentBack -> goto claiming }
-  :: d_step { refused || (!CLAIMS_AGAIN && (code == work_left || knowsWentBack == wentBack)) ->
+#ifdef TAIL
+  :: atomic { CONFIRMS -> knowsWentBack = wentBack; goto claiming }
+#endif
+#ifdef ISOLATION             /* it waits for the place, keeps its lease, and claims again */
+  :: atomic { !refused && code == not_isolated && isolation == 0 -> isolation = token; goto claiming }
+  :: atomic { code == not_isolated && MAY_DIE -> crashesLeft--; goto died }
+#endif
+#ifdef SLOW_END              /* as in the code: what it has just confirmed may change before the job ends */
+  :: !CLAIMS_AGAIN && !CONFIRMS && (refused || code != not_isolated); d_step {
 #else
-  :: d_step { !CLAIMS_AGAIN ->
+  :: d_step { !CLAIMS_AGAIN && !CONFIRMS && (refused || code != not_isolated) ->
 #endif
        end_delivery();
 #ifndef M_FINISH_BEFORE_ADD

@@ -114,7 +114,7 @@ class DeliveryRun {
         // Redis may have lost its tail while the connection was away, and the run with it (R22): before the job goes, it
         // is asked once more.
         const isSure = connection === this.#around.connectionNumber()
-        if (end.kind !== 'completed' || isSure) return end
+        if (isSure || (end.kind !== 'completed' && end.kind !== 'failed')) return end
       }
     } finally {
       this.#permits.release(this.#held)

@@ -6,7 +6,7 @@ import { flows } from './flows.ts'
 const [url = '', namespace = '', effects = ''] = process.argv.slice(2)
 const write = (...words: (string | number)[]) => appendFileSync(effects, `${words.join(' ')}\n`)
 
-new Worker({
+const worker = new Worker({
   redis: url,
   namespace,
   flows,
@@ -20,3 +20,6 @@ new Worker({
       write('end', runId, node, attempt, failure ? 'F' : 'S'),
   },
 })
+
+await worker.ready()
+process.send?.('ready')

@@ -45,6 +45,8 @@ export interface StormReport {
 
 const PROCESSES = 3
 const STOP_MS = 2_600
+/** How long a process works before a fault may hit it. */
+const WORK_MS = 700
 const DRAIN_MS = 60_000
 
 /** Kills and freezes worker processes by pid while they work, and compares what they did with what is stored. */
@@ -86,7 +88,7 @@ async function blow(fleet: Fleet, { kills, stops }: StormOptions): Promise<void>
 class Fleet {
   readonly faults = { kills: 0, stops: 0 }
   readonly #args: readonly string[]
-  readonly #processes = new Map<ChildProcess, { readonly since: number; frozen: boolean }>()
+  readonly #processes = new Map<ChildProcess, { readySince: number; frozen: boolean }>()
 
   constructor(args: readonly string[]) {
     this.#args = args
@@ -95,9 +97,13 @@ class Fleet {
   start(): void {
     const script = fileURLToPath(new URL('./storm-process.ts', import.meta.url))
     const child = spawn(process.execPath, ['--import', 'tsx', script, ...this.#args], {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
-    this.#processes.set(child, { since: performance.now(), frozen: false })
+    const facts = { readySince: Number.POSITIVE_INFINITY, frozen: false }
+    child.once('message', () => {
+      facts.readySince = performance.now()
+    })
+    this.#processes.set(child, facts)
   }
 
   killOne(): void {
@@ -126,10 +132,10 @@ class Fleet {
     for (const child of this.#processes.keys()) child.kill('SIGKILL')
   }
 
-  // Only processes that have had the time to start and to take work.
+  // Only processes that have had the time to take work.
   #pick(): ChildProcess | undefined {
     const ready = [...this.#processes].filter(
-      ([, { since, frozen }]) => !frozen && performance.now() - since > 2_500,
+      ([, { readySince, frozen }]) => !frozen && performance.now() - readySince > WORK_MS,
     )
     return ready[Math.floor(Math.random() * ready.length)]?.[0]
   }

@@ -24,7 +24,7 @@ const STALLED_INTERVAL_MS = 300
 /** The bound of recovery for these settings (R15). */
 const BOUND_MS = Math.max(4 * STALLED_INTERVAL_MS, LEASE_MS + 2 * STALLED_INTERVAL_MS)
 /** For the work itself, with everything else that a busy machine does. */
-const WORK_MS = 12_000
+const WORK_MS = 20_000
 const QUEUES = ['default', 'side'] as const
 
 const step = task({ name: 'step', input: z.object({}) }, async (_, ctx) => {
