@@ -86,7 +86,7 @@ export type Outcome =
 
 /** What a node that gave its grant back waits for. */
 export type ParkCause =
-  /** A worker that knows its task, for at most `limitMs`. */
+  /** A worker that knows its task, and the policy that it names, for at most `limitMs`. */
   | { readonly waitsFor: 'no_handler'; readonly limitMs: number }
   /** A shared limit: it comes again in `waitMs`, and has waited for `waitedMs`. */
   | {

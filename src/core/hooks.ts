@@ -26,7 +26,7 @@ export interface Hooks {
     readonly flow: string
     readonly state: FinalRunState
   }): void
-  /** An attempt was granted. One of the next three hooks follows, unless its lease is lost. */
+  /** An attempt was granted. One of the next three hooks follows, unless its condition is not true or its lease is lost. */
   onAttemptStarted?(info: AttemptInfo): void
   /** An attempt's end was recorded. `failure` and `decision` are null after a success and after a `Skip`. */
   onAttemptEnded?(
