@@ -27,7 +27,7 @@ export class MoveBatch {
   readonly #script: Script
   #pending: PendingMove[] = []
 
-  /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (lua/lib/prelude.lua). */
+  /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (its prelude.lua). */
   constructor(
     redis: RedisConnection,
     routingKey: string,

@@ -81,7 +81,19 @@ export type Outcome =
   | { readonly kind: 'interrupted'; readonly log: string }
   | { readonly kind: 'skipped'; readonly log: string }
   | { readonly kind: 'condition_false' }
-  | { readonly kind: 'no_handler'; readonly log: string; readonly limitMs: number }
+  /** The grant is given back; `log` is recorded if the node gives up instead. */
+  | { readonly kind: 'parked'; readonly cause: ParkCause; readonly log: string }
+
+/** What a node that gave its grant back waits for. */
+export type ParkCause =
+  /** A worker that knows its task, and the policy that it names, for at most `limitMs`. */
+  | { readonly waitsFor: 'no_handler'; readonly limitMs: number }
+  /** A shared limit: it comes again in `waitMs`, and has waited for `waitedMs`. */
+  | {
+      readonly waitsFor: 'budget' | 'breaker'
+      readonly waitMs: number
+      readonly waitedMs: number
+    }
 
 /** A root of a graph, for `open`. */
 export interface Root {
@@ -338,9 +350,20 @@ function detailOf(outcome: Outcome, dependants: string): string {
       return dependants
     case 'retry':
       return `${outcome.delayMs}.${formatPlace(outcome.place)}`
-    case 'no_handler':
-      return String(outcome.limitMs)
+    case 'parked':
+      return parkDetail(outcome.cause)
     case 'interrupted':
       return ''
+  }
+}
+
+function parkDetail(cause: ParkCause): string {
+  switch (cause.waitsFor) {
+    case 'no_handler':
+      return `H.0.0.${cause.limitMs}`
+    case 'budget':
+      return `B.${cause.waitMs}.${cause.waitedMs}.0`
+    case 'breaker':
+      return `O.${cause.waitMs}.${cause.waitedMs}.0`
   }
 }

@@ -22,7 +22,9 @@ export interface NodeSnapshot {
   readonly task: string | null
   readonly state: NodeState
   /** What a `waiting` node waits for. */
-  readonly waitingFor: 'delay' | 'no_handler' | 'pause' | null
+  readonly waitingFor: 'delay' | 'no_handler' | 'budget' | 'breaker' | 'pause' | null
+  /** Since when it has waited for a handler, a budget or a breaker, epoch ms. */
+  readonly waitingSince: number | null
   /** True if it failed, or an upstream did, and a plan B made up for it. */
   readonly forgiven: boolean
   /** Attempts granted so far. */
@@ -32,7 +34,7 @@ export interface NodeSnapshot {
   /** Start of the last attempt, epoch ms. */
   readonly startedAt: number | null
   readonly endedAt: number | null
-  /** When it may go on, epoch ms: of a node that is retrying or waiting. */
+  /** When it may go on, or looks again whether it may, epoch ms: of a node that is retrying or waiting. */
   readonly dueAt: number | null
   /** The key of the node whose failure stands for this one's, if it is `upstream_failed`: the first in order. */
   readonly causedBy: string | null
@@ -118,7 +120,8 @@ function readOptions(text: string | undefined): StoredOptions {
 
 // A cancel sets one flag: what had not ended by then reads as cancelled.
 function asCancelled(node: NodeSnapshot): NodeSnapshot {
-  return isFinalNodeState(node.state) ? node : { ...node, state: 'cancelled', dueAt: null }
+  if (isFinalNodeState(node.state)) return node
+  return { ...node, state: 'cancelled', waitingFor: null, waitingSince: null, dueAt: null }
 }
 
 function snapshotNode(
@@ -131,18 +134,20 @@ function snapshotNode(
   const record = packed === undefined ? null : readNode(packed, openedAt)
   const state = record ? nodeState(record.letter) : 'pending'
   const x = record?.x ?? null
+  const isParked = record !== null && PARKED[record.letter] !== undefined
   return {
     key: node.key,
     kind: node.kind,
     task: node.kind === 'task' ? node.task : null,
     state,
     waitingFor: waitingFor(record),
+    waitingSince: isParked ? record.startedAt : null,
     forgiven: record?.letter === 'f' || record?.letter === 'u',
     // The grant under which a condition was found not to be true was no attempt.
     attempts: (record?.attempts ?? 0) - (record?.letter === 'I' ? 1 : 0),
     retriesUsed: record?.retriesUsed ?? 0,
     crashes: record?.crashes ?? 0,
-    startedAt: record?.startedAt ?? null,
+    startedAt: isParked ? null : (record?.startedAt ?? null),
     endedAt: state === 'succeeded' || state === 'failed' || state === 'skipped' ? x : null,
     dueAt: state === 'retrying' || state === 'waiting' ? x : null,
     causedBy:
@@ -180,7 +185,14 @@ function withCauses(nodes: readonly NodeSnapshot[], { graph }: CompiledGraph): N
 function waitingFor(record: NodeRecord | null): NodeSnapshot['waitingFor'] {
   if (record?.letter === 'W') return 'delay'
   if (record?.letter === 'P') return 'pause'
-  return record?.letter === 'H' ? 'no_handler' : null
+  return (record && PARKED[record.letter]) ?? null
+}
+
+// What a node waits for that gave its grant back.
+const PARKED: Readonly<Record<string, 'no_handler' | 'budget' | 'breaker'>> = {
+  H: 'no_handler',
+  B: 'budget',
+  O: 'breaker',
 }
 
 const NODE_STATES: Readonly<Record<string, NodeState>> = {
@@ -189,6 +201,8 @@ const NODE_STATES: Readonly<Record<string, NodeState>> = {
   T: 'retrying',
   W: 'waiting',
   H: 'waiting',
+  B: 'waiting',
+  O: 'waiting',
   P: 'waiting',
   S: 'succeeded',
   F: 'failed',

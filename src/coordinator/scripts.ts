@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-/** The fragments of the composed script, in the order in which they are defined: one idea a file. */
+/** The fragments of the runs' composed script, in the order in which they are defined: one idea a file. */
 export const FRAGMENTS = [
   'lib/prelude',
   'lib/node',
@@ -25,10 +25,25 @@ export const FRAGMENTS = [
   'rescue',
   'record-child',
   'moves',
+  'lib/make-moves',
+] as const
+
+/** The fragments of the small script for limits that runs share: no run that has none pays for them. */
+export const SHARED_FRAGMENTS = [
+  'shared/prelude',
+  'shared/line',
+  'shared/window',
+  'shared/budget',
+  'shared/breaker',
+  'shared/moves',
+  'lib/make-moves',
 ] as const
 
 /** The name of a Lua file. */
-export type Fragment = (typeof FRAGMENTS)[number]
+export type Fragment = (typeof FRAGMENTS)[number] | (typeof SHARED_FRAGMENTS)[number]
+
+/** Gives the text of a Lua file; a test may change it on its way. */
+export type FragmentReader = (fragment: Fragment) => string
 
 /** A Lua script with the hash by which Redis knows it. */
 export interface Script {
@@ -36,9 +51,19 @@ export interface Script {
   readonly sha: string
 }
 
-/** Reads and composes the fragments into the one script that a coordinator calls. The first is for all others. */
-export function loadMoves(read: (fragment: Fragment) => string = readFragment): Script {
-  const [prelude, ...moves] = FRAGMENTS.map((name) => read(name))
+/** Reads and composes the script of a coordinator. */
+export function loadMoves(read: FragmentReader = readFragment): Script {
+  return compose(FRAGMENTS, read)
+}
+
+/** Reads and composes the script of the limits that runs share. */
+export function loadSharedMoves(read: FragmentReader = readFragment): Script {
+  return compose(SHARED_FRAGMENTS, read)
+}
+
+/** Composes fragments into one script; the first is for all others. */
+function compose(fragments: readonly Fragment[], read: FragmentReader): Script {
+  const [prelude, ...moves] = fragments.map((name) => read(name))
   // Every call of a script defines its functions anew. Lua looks up a local that a function captures in a list of all that
   // were captured so far, but takes what an enclosing function has captured as it is: so one function holds all moves.
   const source = [prelude, 'local function perform()', ...moves, 'end', 'return perform()'].join(

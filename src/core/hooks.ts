@@ -26,7 +26,7 @@ export interface Hooks {
     readonly flow: string
     readonly state: FinalRunState
   }): void
-  /** A handler is about to be called. */
+  /** An attempt was granted. One of the next three hooks follows, unless its condition is not true or its lease is lost. */
   onAttemptStarted?(info: AttemptInfo): void
   /** An attempt's end was recorded. `failure` and `decision` are null after a success and after a `Skip`. */
   onAttemptEnded?(
@@ -35,6 +35,10 @@ export interface Hooks {
       readonly failure: Failure | null
       readonly decision: RecordedDecision | null
     },
+  ): void
+  /** The grant was given back before its handler was called: the node waits, and spent no attempt. */
+  onAttemptParked?(
+    info: AttemptInfo & { readonly waitsFor: 'no_handler' | 'budget' | 'breaker' },
   ): void
   /** A move of this worker was refused, so the attempt's outcome was not recorded by it. */
   onRefused?(info: AttemptInfo & { readonly answer: string }): void

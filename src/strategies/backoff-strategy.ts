@@ -50,7 +50,8 @@ const FAIL = -1
  * never gives BullMQ a number that would lose a job: what goes wrong is a decision to stop.
  *
  * There is no history: `maxElapsed` counts from when the job was added, and crashes are BullMQ's (`maxStalledCount`). A
- * plug-in that moves its job to another queue or priority is stopped.
+ * plug-in that moves its job to another queue or priority is stopped. Budgets and breakers don't hold: they are asked before
+ * an attempt.
  *
  * @param policies by the `type` of the jobs' backoff
  * @throws DefinitionError for a bad policy, and for a plug-in that is given by its name only

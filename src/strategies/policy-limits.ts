@@ -1,4 +1,5 @@
-import { type StoredError, workerLost } from '../core/failure.ts'
+import { type StoredError, storeError, workerLost } from '../core/failure.ts'
+import type { BreakerSettings, BudgetSettings } from '../core/shared-limits.ts'
 import { choosePart } from './choose-part.ts'
 import type { Policy } from './policy-types.ts'
 
@@ -77,4 +78,33 @@ function firstOfChain(policy: Policy): Policy {
 export function isLastAttempt(chosen: Policy | null, retriesUsed: number): boolean {
   const maxRetries = maxRetriesOf(chosen)
   return maxRetries !== null && retriesUsed >= maxRetries
+}
+
+/** What an attempt shares with the whole fleet; null where there is nothing. */
+export interface SharedLimitSettings {
+  readonly budget: BudgetSettings | null
+  readonly breaker: BreakerSettings | null
+}
+
+/** Stands for the failure of a node that has not failed: of `rules` it chooses the one for `Error` or for every error. */
+const NO_FAILURE = storeError(new Error('not failed'))
+
+/**
+ * What an attempt under a policy shares with the whole fleet: what the part says that decided about the failure before
+ * it. A plug-in says nothing.
+ *
+ * @param error of the failure that the attempt is a retry of; null if it is none
+ * @param retriesUsed how many retries came before that failure
+ */
+export function sharedLimitsOf(
+  chosen: Policy | null,
+  error: StoredError | null,
+  retriesUsed: number,
+): SharedLimitSettings {
+  const part = chosen && choosePart(chosen, error ?? NO_FAILURE, undefined, retriesUsed).policy
+  if (part === null || part.type === 'named') return { budget: null, breaker: null }
+  return {
+    budget: part.type === 'delay' ? (part.spec.budget ?? null) : null,
+    breaker: part.spec.breaker ?? null,
+  }
 }

@@ -4,6 +4,7 @@ import type { ExponentialForm } from './exponential-backoff.ts'
 import type { JitterOption } from './jitter.ts'
 import type { Matcher } from './matchers.ts'
 import type { PolicyFailure } from './policy-failure.ts'
+import type { BreakerOptions, BudgetOptions } from './shared-limits.ts'
 
 /** Decides about one failure, after every other rule has allowed a retry. See {@link PolicyOptions.when}. */
 export type Predicate = (failure: PolicyFailure) => boolean | Promise<boolean>
@@ -70,6 +71,16 @@ export interface PolicyOptions {
    * `predicate_error`. The failure that it gets is frozen. A policy with it can't be given at enqueue.
    */
   readonly when?: Predicate | undefined
+  /**
+   * Retries of the whole fleet that share a key are bounded together: one that finds no token waits for its turn.
+   * @default no bound
+   */
+  readonly budget?: BudgetOptions | undefined
+  /**
+   * While the service behind it fails, attempts of the whole fleet wait instead of starting.
+   * @default none
+   */
+  readonly breaker?: BreakerOptions | undefined
 }
 
 /** Options of `policy.constant`. */
@@ -132,4 +143,4 @@ export interface DecorrelatedOptions extends Omit<PolicyOptions, 'jitter'> {
 }
 
 /** Options of `policy.none`. */
-export type NoneOptions = Pick<PolicyOptions, 'maxCrashes' | 'maxInterruptions'>
+export type NoneOptions = Pick<PolicyOptions, 'maxCrashes' | 'maxInterruptions' | 'breaker'>

@@ -13,6 +13,7 @@ import { checked, countSchema, limitSchema, listOf, oneOf } from './option-schem
 import type { Predicate } from './policy-options.ts'
 import { polynomialShape } from './polynomial-backoff.ts'
 import { scheduleShape } from './schedule-backoff.ts'
+import { breakerSchema, budgetSchema } from './shared-limits.ts'
 import { sumShape } from './sum-backoff.ts'
 
 const KINDS: readonly FailureKind[] = ['error', 'timeout', 'crash', 'interrupted']
@@ -20,10 +21,14 @@ const KINDS: readonly FailureKind[] = ['error', 'timeout', 'crash', 'interrupted
 const maxRetries = limitSchema.default(3)
 
 /** What holds also where nothing is retried. */
-const lossLimits = { maxCrashes: countSchema.default(3), maxInterruptions: limitSchema.optional() }
+const limitsOfNone = {
+  maxCrashes: countSchema.default(3),
+  maxInterruptions: limitSchema.optional(),
+  breaker: breakerSchema.optional(),
+}
 
 const limits = {
-  ...lossLimits,
+  ...limitsOfNone,
   maxDelay: policyDuration.optional(),
   maxElapsed: policyDuration.optional(),
   maxTotalAttempts: limitSchema.optional(),
@@ -33,6 +38,7 @@ const limits = {
   retryOn: matchersSchema.optional(),
   abortOn: matchersSchema.optional(),
   when: checked<Predicate>('a function', (value) => typeof value === 'function').optional(),
+  budget: budgetSchema.optional(),
 }
 
 const plain = { ...limits, jitter: jitterSchema.default('none') }
@@ -51,7 +57,9 @@ function withCap<Spec extends Uncapped>(spec: Spec): Spec & { maxDelay: number }
 
 /** The options of each constructor, by kind. The output has every default filled in, and all durations in ms. */
 export const policySchemas = {
-  none: z.strictObject(lossLimits).transform((options) => ({ kind: 'none' as const, ...options })),
+  none: z
+    .strictObject(limitsOfNone)
+    .transform((options) => ({ kind: 'none' as const, ...options })),
 
   constant: z
     .strictObject({ ...constantShape, maxRetries, ...plain })

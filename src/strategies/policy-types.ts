@@ -1,5 +1,6 @@
 import type { FailureKind } from '../core/failure.ts'
 import type { Json } from '../core/json.ts'
+import type { BreakerSettings, BudgetSettings } from '../core/shared-limits.ts'
 import type { Backoff } from './backoff.ts'
 import type { JitterOption } from './jitter.ts'
 import type { Matcher } from './matchers.ts'
@@ -8,15 +9,16 @@ import type { Predicate } from './policy-options.ts'
 import type { PreviewedRetry, PreviewOptions } from './preview.ts'
 
 // Types and not interfaces, so that a spec is assignable to Json.
-type LossLimits = {
+type LimitsOfNone = {
   readonly maxCrashes: number
   /** Null or absent: no limit. */
   readonly maxInterruptions?: number | null | undefined
+  readonly breaker?: BreakerSettings | undefined
 }
 
 /** The plain JSON of a policy that computes a delay: every default is filled in, durations are ms. */
 export type DelaySpec = Backoff &
-  LossLimits & {
+  LimitsOfNone & {
     /** Null without limit. */
     readonly maxRetries: number | null
     /** Milliseconds. */
@@ -27,10 +29,11 @@ export type DelaySpec = Backoff &
     readonly maxTotalAttempts?: number | null | undefined
     readonly jitter: JitterOption
     readonly kinds?: readonly FailureKind[] | undefined
+    readonly budget?: BudgetSettings | undefined
   }
 
 /** The plain JSON of `policy.none()`. */
-export type NoneSpec = { readonly kind: 'none' } & LossLimits
+export type NoneSpec = { readonly kind: 'none' } & LimitsOfNone
 
 /**
  * Marks policies, so that two copies of this package know each other's.

@@ -11,6 +11,7 @@ import {
 } from '../core/failure.ts'
 import type { TaskNode } from '../flow/graph.ts'
 import type { AttemptAborted } from './aborts.ts'
+import type { NotYet } from './admission.ts'
 
 /** How an attempt ended, with what hooks and logs tell about it; null: its lease was lost, nobody may settle it. */
 export type AttemptEnd = {
@@ -92,7 +93,14 @@ export function noHandler(missing: string, limitMs: number): AttemptEnd {
   const error = namedError('NoHandler', message)
   const decision: RecordedDecision = { action: 'stop', reason: 'no_handler' }
   const log = formatFailure('error', error, decision)
-  return { outcome: { kind: 'no_handler', log, limitMs }, failure: null, decision: null }
+  const cause = { waitsFor: 'no_handler', limitMs } as const
+  return { outcome: { kind: 'parked', cause, log }, failure: null, decision: null }
+}
+
+/** A shared limit does not let it start: the grant goes back, and the node waits for its turn. */
+export function notYet({ waitsFor, waitMs, waitedMs }: NotYet): AttemptEnd {
+  const cause = { waitsFor, waitMs, waitedMs }
+  return { outcome: { kind: 'parked', cause, log: '' }, failure: null, decision: null }
 }
 
 /** An error that was never thrown: the name says what is wrong. */

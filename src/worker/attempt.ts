@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Grant, Place } from '../coordinator/answers.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import { failureOfEntry, type LoggedAttempt } from '../coordinator/run-record.ts'
+import type { SharedLimits } from '../coordinator/shared-limits.ts'
 import { SerializationError } from '../core/errors.ts'
 import { type FailureKind, type RecordedDecision, storeError } from '../core/failure.ts'
 import type { Hooks } from '../core/hooks.ts'
@@ -24,6 +25,7 @@ import type { PolicyRegistry } from '../strategies/policy-registry.ts'
 import type { Policy } from '../strategies/policy-types.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
 import type { AttemptAbort, AttemptAborted } from './aborts.ts'
+import { admit } from './admission.ts'
 import { AttemptContext } from './attempt-context.ts'
 import {
   type AttemptEnd,
@@ -32,6 +34,7 @@ import {
   interrupted,
   invalidInput,
   noHandler,
+  notYet,
   skipped,
   stopped,
 } from './attempt-end.ts'
@@ -58,6 +61,7 @@ export interface AttemptSurroundings {
   readonly coordinator: Coordinator
   readonly queues: Queues
   readonly hooks: Hooks
+  readonly sharedLimits: SharedLimits
 }
 
 /** One granted attempt. */
@@ -81,22 +85,46 @@ export async function executeAttempt(
   around: AttemptSurroundings,
   attempt: Attempt,
 ): Promise<AttemptEnd> {
-  const { node, graph } = attempt
-  if (node.if && (await attempt.values.fillIn(attempt.grant.index, node.if)) !== true) {
-    return conditionFalse()
-  }
+  const { runId, node, graph, grant, values } = attempt
+  if (node.if && (await values.fillIn(grant.index, node.if)) !== true) return conditionFalse()
   const flowNode = around.handlers.node(graph.graph.flow, node)
   const { unknownTaskTimeoutMs } = around.settings
   if (!flowNode) return noHandler(`the task ${node.task}`, unknownTaskTimeoutMs)
   const bound = bindPolicy(around, policyFor(around.settings, attempt, flowNode))
   if ('missing' in bound) return noHandler(`the policy ${bound.missing}`, unknownTaskTimeoutMs)
   const { policy } = bound
-  const input = (await attempt.values.fillIn(attempt.grant.index, node.input)) ?? null
+  const input = (await values.fillIn(grant.index, node.input)) ?? null
   const parsed = await parse(flowNode.task.input, input)
   if (!parsed.success) return invalidInput(node, parsed.error)
-  const history = attempt.grant.attempt === 1 ? [] : await readHistory(around, attempt)
+  const history = grant.attempt === 1 ? [] : await readHistory(around, attempt)
+  const admission = await admit(around, policy, {
+    runId,
+    index: grant.index,
+    attempt: grant.attempt,
+    retriesUsed: grant.retriesUsed,
+    history,
+  })
+  if (admission.status === 'wait') return notYet(admission)
+  let end: AttemptEnd = null
   try {
-    const result = await callHandler(around, attempt, flowNode, policy, history, input, parsed.data)
+    end = await runHandler(around, attempt, flowNode, policy, history, input, parsed.data)
+    return end
+  } finally {
+    await admission.report(end)
+  }
+}
+
+async function runHandler(
+  around: AttemptSurroundings,
+  attempt: Attempt,
+  flowNode: FlowNode,
+  policy: Policy | null,
+  history: readonly LoggedAttempt[],
+  input: Json,
+  parsedInput: unknown,
+): Promise<AttemptEnd> {
+  try {
+    const result = await callHandler(around, attempt, flowNode, policy, history, input, parsedInput)
     return { outcome: { kind: 'succeeded', result }, failure: null, decision: null }
   } catch (thrown) {
     return await failed(around, attempt, policy, history, input, thrown)

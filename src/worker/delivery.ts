@@ -1,6 +1,7 @@
 import type { ClaimAnswer, ClaimRefusal, Place, TicketToAdd } from '../coordinator/answers.ts'
 import type { Coordinator, Delivery, Slots } from '../coordinator/coordinator.ts'
 import { readLogLine } from '../coordinator/run-record.ts'
+import type { SharedLimits } from '../coordinator/shared-limits.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Hooks } from '../core/hooks.ts'
 import type { Logger } from '../core/logger.ts'
@@ -22,6 +23,7 @@ import { addTickets, DEFAULT_PLACE } from './tickets.ts'
 /** What all deliveries of a worker share. */
 export interface DeliverySurroundings {
   readonly coordinator: Coordinator
+  readonly sharedLimits: SharedLimits
   readonly handlers: Handlers
   readonly policies: PolicyRegistry
   readonly graphs: Graphs
@@ -231,7 +233,7 @@ function rowEnd(left: RowEnd): DeliveryEnd | null {
     case 'retrying':
       return left
     case 'waiting':
-      return { kind: 'later', waitMs: left.waitMs, why: 'no handler yet' }
+      return { kind: 'later', waitMs: left.waitMs, why: 'parked' }
     case 'lost':
       return { kind: 'lost' }
     case 'more':

@@ -129,7 +129,8 @@ export class RowRun {
       return []
     }
     const durationMs = performance.now() - startedAt
-    const wasAttempted = !['no_handler', 'condition_false'].includes(end.outcome.kind)
+    const { outcome, failure, decision } = end
+    const wasAttempted = outcome.kind !== 'parked' && outcome.kind !== 'condition_false'
     if (wasAttempted) durations.record(node.task, durationMs)
     const answer = await this.#settle(grant, end)
     if (answer.status === 'refused') {
@@ -140,10 +141,10 @@ export class RowRun {
       }
       throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
     }
-    if (wasAttempted) {
-      const { failure, decision } = end
-      hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
+    if (outcome.kind === 'parked') {
+      hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
     }
+    if (wasAttempted) hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
     if (answer.runEnd) {
       hooks.onRunEnded?.({ runId: info.runId, flow: info.flow, state: answer.runEnd })
     }

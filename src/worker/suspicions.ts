@@ -27,7 +27,7 @@ export async function suspicionsIn(
     found.push({ kind: state, ticket, evidence: packed })
   }
   for (const { index, letter, packed } of run.nodes) {
-    if ('YRTWH'.includes(letter) && !held.has(index)) {
+    if ('YRTWHBO'.includes(letter) && !held.has(index)) {
       found.push({ kind: 'orphan', index, evidence: packed })
     }
     if (letter === 'P' && !run.isPaused) found.push({ kind: 'parked', evidence: packed })

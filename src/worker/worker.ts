@@ -11,6 +11,7 @@ import { Coordinator } from '../coordinator/coordinator.ts'
 import { ShardKeys } from '../coordinator/keys.ts'
 import { askServer } from '../coordinator/server-report.ts'
 import { findObstacle } from '../coordinator/server-requirements.ts'
+import { SharedLimits } from '../coordinator/shared-limits.ts'
 import { messageOf, RepriseError } from '../core/errors.ts'
 import { guardHooks } from '../core/guarded-hooks.ts'
 import type { Logger } from '../core/logger.ts'
@@ -89,6 +90,7 @@ export class Worker {
     })
     const surroundings: DeliverySurroundings = {
       coordinator,
+      sharedLimits: new SharedLimits(this.#redis, keys, this.#settings.leaseMs),
       handlers,
       policies,
       graphs: new Graphs(coordinator, handlers),

@@ -29,6 +29,7 @@ export function node(key: string, parts: Partial<NodeSnapshot> = {}): NodeSnapsh
     task: key,
     state: 'pending',
     waitingFor: null,
+    waitingSince: null,
     forgiven: false,
     attempts: 0,
     retriesUsed: 0,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { describeWithRedis } from '../setup/namespace.ts'
-import { Driver, failure, success, tickets, useRedis } from './driver.ts'
+import { Driver, failure, parkedFor, success, tickets, useRedis } from './driver.ts'
 import { node } from './graphs.ts'
 
 describeWithRedis('cancel', () => {
@@ -43,6 +43,18 @@ describeWithRedis('cancel', () => {
       d: 'cancelled',
     })
     expect((await driver.read()).state).toBe('cancelled')
+  })
+
+  test('lets nothing wait any more', async () => {
+    const driver = new Driver(redis(), fan)
+    await (await driver.openGranted()).settle('a', parkedFor('breaker', 60_000, 1_000))
+    await driver.coordinator.cancel(driver.runId)
+    expect(await driver.node('a')).toMatchObject({
+      state: 'cancelled',
+      waitingFor: null,
+      waitingSince: null,
+      dueAt: null,
+    })
   })
 
   test('holds for a run that no worker has opened', async () => {

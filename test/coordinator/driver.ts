@@ -390,7 +390,16 @@ export function interruption(): Outcome {
 }
 
 export function noHandler(limitMs: number): Outcome {
-  return { kind: 'no_handler', limitMs, log: failureLog('error', 'unknown task', 'no_handler') }
+  const log = failureLog('error', 'unknown task', 'no_handler')
+  return { kind: 'parked', cause: { waitsFor: 'no_handler', limitMs }, log }
+}
+
+export function parkedFor(
+  waitsFor: 'budget' | 'breaker',
+  waitMs: number,
+  waitedMs: number,
+): Outcome {
+  return { kind: 'parked', cause: { waitsFor, waitMs, waitedMs }, log: '' }
 }
 
 function failureLog(kind: FailureKind, message: string, reason: StopReason): string {

@@ -5,12 +5,19 @@ import { describe, expect, test } from 'vitest'
 import { findExecutable } from '../../src/cli/redis/executables.ts'
 import { thisMachine } from '../../src/cli/redis/machine.ts'
 import { ShardKeys } from '../../src/coordinator/keys.ts'
-import { FRAGMENTS, loadMoves } from '../../src/coordinator/scripts.ts'
+import {
+  FRAGMENTS,
+  loadMoves,
+  loadSharedMoves,
+  SHARED_FRAGMENTS,
+} from '../../src/coordinator/scripts.ts'
+import { SharedLimits } from '../../src/coordinator/shared-limits.ts'
 import { describeWithRedis, testNamespace } from '../setup/namespace.ts'
 import { Driver, failure, noHandler, retryIn, useRedis } from './driver.ts'
 import { node } from './graphs.ts'
 
 const redis = useRedis()
+const ALL_FRAGMENTS = [...new Set([...FRAGMENTS, ...SHARED_FRAGMENTS])]
 const LUA = fileURLToPath(new URL('../../src/coordinator/lua', import.meta.url))
 
 describe('ShardKeys', () => {
@@ -39,6 +46,7 @@ describeWithRedis(
       try {
         await expect(limited.get('elsewhere')).rejects.toThrow(/NOPERM/)
         await driveEveryMove(new Driver(limited, NODES, { maxCrashes: 1, namespace }))
+        await driveSharedMoves(new SharedLimits(limited, new ShardKeys(namespace, 0), 1_000))
       } finally {
         limited.disconnect()
         await redis().acl('DELUSER', namespace)
@@ -70,38 +78,56 @@ async function driveEveryMove(driver: Driver): Promise<void> {
   await driver.coordinator.refuse(delivery, { reason: '{}', flow: '', job: '' })
 }
 
+async function driveSharedMoves(limits: SharedLimits): Promise<void> {
+  const holder = { runId: 'r', index: 0, attempt: 2 }
+  const budget = { key: 'k', ratio: 0, minPerSecond: 1, burst: 1 }
+  await limits.takeBudget(budget, holder)
+  expect(await limits.takeBudget(budget, { ...holder, attempt: 3 })).toMatchObject({
+    status: 'wait',
+  })
+  const breaker = { key: 'k', openFor: 60_000, probes: 1, releasePerSecond: 1, failures: 1 }
+  const permit = await limits.takeBreaker(breaker, holder)
+  if (permit.status === 'wait') throw new Error('the breaker is closed')
+  expect(await limits.reportBreaker(breaker, holder, permit, 'failed')).toBe('open')
+  expect(await limits.takeBreaker(breaker, holder)).toMatchObject({ status: 'wait' })
+  expect(await limits.renewProbe('k', holder)).toBe('stale')
+}
+
 describe('the Lua files', () => {
-  test('are all part of the composed script', () => {
+  test('are all part of a composed script', () => {
     const files = readdirSync(LUA, { recursive: true, encoding: 'utf8' })
     const names = files.filter((file) => file.endsWith('.lua')).map((file) => file.slice(0, -4))
-    expect([...FRAGMENTS].sort()).toEqual(names.sort())
+    expect([...ALL_FRAGMENTS].sort()).toEqual(names.sort())
   })
 
-  test.runIf(findExecutable(thisMachine(), 'luacheck') !== null)(
-    'are clean for luacheck when they are composed',
-    () => {
-      const args = [
-        '--std',
-        'lua51',
-        '--globals',
-        'redis',
-        'ARGV',
-        'KEYS',
-        '--no-max-line-length',
-        '-',
-      ]
-      expect(() => execFileSync('luacheck', args, { input: loadMoves().source })).not.toThrow()
-    },
-  )
+  test.runIf(findExecutable(thisMachine(), 'luacheck') !== null).each([
+    ['the moves of runs', loadMoves],
+    ['the moves of shared limits', loadSharedMoves],
+  ])('are clean for luacheck when they are composed: %s', (_name, load) => {
+    const args = [
+      '--std',
+      'lua51',
+      '--globals',
+      'redis',
+      'ARGV',
+      'KEYS',
+      '--no-max-line-length',
+      '-',
+    ]
+    expect(() => execFileSync('luacheck', args, { input: load().source })).not.toThrow()
+  })
 })
 
-describeWithRedis('the composed script', () => {
-  test('is known by the hash that Redis gives it', async () => {
-    const { source, sha } = loadMoves()
-    expect(await redis().script('LOAD', source)).toBe(sha)
-  })
+describeWithRedis('a composed script', () => {
+  test.each([loadMoves, loadSharedMoves])(
+    'is known by the hash that Redis gives it: %o',
+    async (load) => {
+      const { source, sha } = load()
+      expect(await redis().script('LOAD', source)).toBe(sha)
+    },
+  )
 
-  test.each(FRAGMENTS)('has a fragment that Redis compiles alone: %s', async (name) => {
+  test.each(ALL_FRAGMENTS)('has a fragment that Redis compiles alone: %s', async (name) => {
     const source = readFileSync(`${LUA}/${name}.lua`, 'utf8')
     expect(await redis().script('LOAD', source)).toMatch(/^[0-9a-f]{40}$/)
   })

@@ -8,6 +8,7 @@ import {
   granted,
   interruption,
   noHandler,
+  parkedFor,
   retryIn,
   type Settled,
   settledAnswer,
@@ -30,6 +31,8 @@ const OUTCOMES: [string, Outcome][] = [
   ['interrupted', interruption()],
   ['no_handler', noHandler(MINUTE)],
   ['no_handler that gives up', noHandler(0)],
+  ['parked for a budget', parkedFor('budget', MINUTE, 0)],
+  ['parked for a breaker', parkedFor('breaker', MINUTE, 0)],
 ]
 
 /** a is running, b and c wait for it, alert waits for its failure. */
@@ -195,6 +198,46 @@ describeWithRedis('settle', () => {
     await driver.passTime('a', MINUTE / 2)
     const missing = await driver.claimGranted(0)
     expect(await missing.settle('a', noHandler(MINUTE / 4))).toMatchObject({ rowLeft: 'delayed' })
+  })
+
+  test.each(['budget', 'breaker'] as const)(
+    'takes a grant back for a %s, until the time that it gave',
+    async (waitsFor) => {
+      const { driver, first } = await running()
+      const answer = await first.settle('a', parkedFor(waitsFor, 70_000, 5_000))
+      expect(answer).toMatchObject({ rowLeft: 'delayed', waitMs: 70_000, toAdd: [], runEnd: '' })
+      const { waitingSince, dueAt, ...parked } = await driver.node('a')
+      expect(parked).toMatchObject({
+        state: 'waiting',
+        waitingFor: waitsFor,
+        attempts: 0,
+        startedAt: null,
+        log: [],
+      })
+      expect((dueAt ?? 0) - (waitingSince ?? 0)).toBe(75_000)
+      const early = await driver.claim(await driver.deliver(0))
+      expect(early).toMatchObject({ status: 'granted', grants: [] })
+      await driver.passTime('a', 0)
+      expect((await driver.claimGranted(0)).grant('a')).toMatchObject({ attempt: 1 })
+    },
+  )
+
+  test('waits anew for a handler after it waited for a budget', async () => {
+    const { driver, first } = await running()
+    await first.settle('a', parkedFor('budget', MINUTE, 10 * MINUTE))
+    await driver.passTime('a', 0)
+    const missing = await driver.claimGranted(0)
+    expect(await missing.settle('a', noHandler(MINUTE))).toMatchObject({ rowLeft: 'delayed' })
+    expect(await driver.node('a')).toMatchObject({ waitingFor: 'no_handler' })
+  })
+
+  test('keeps the count of retries of a node that waits for a budget', async () => {
+    const { driver, first } = await running()
+    await first.settle('a', retryIn(0))
+    await (await driver.claimGranted(0)).settle('a', parkedFor('budget', MINUTE, 0))
+    expect(await driver.node('a')).toMatchObject({ attempts: 1, retriesUsed: 1 })
+    await driver.passTime('a', 0)
+    expect((await driver.claimGranted(0)).grant('a')).toMatchObject({ attempt: 2, retriesUsed: 1 })
   })
 
   test('ends the run with the last node', async () => {

@@ -29,6 +29,7 @@ export function snapshot(
       task: node.kind === 'task' ? node.task : null,
       state: 'pending',
       waitingFor: null,
+      waitingSince: null,
       forgiven: false,
       attempts: 0,
       retriesUsed: 0,

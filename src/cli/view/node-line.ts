@@ -25,7 +25,7 @@ export function headLine(run: RunSnapshot, now: number, colors: Colors): string 
   return `${colors.bold(run.flow)}  ${colors.dim(run.id)}  ${run.state}  ${time}`
 }
 
-/** A node in one line: symbol, key, attempts, state and the time of its last attempt, in columns. */
+/** A node in one line: symbol, key, attempts, state and the time of its last attempt or of its wait, in columns. */
 export function nodeLine(
   node: NodeSnapshot,
   keyWidth: number,
@@ -44,7 +44,8 @@ export function nodeLine(
   return columns.join('  ')
 }
 
-function runTime({ startedAt, endedAt, state }: NodeSnapshot, now: number): string {
+function runTime({ startedAt, endedAt, state, waitingSince }: NodeSnapshot, now: number): string {
+  if (waitingSince !== null) return durationText(now - waitingSince)
   if (startedAt === null) return ''
   if (state === 'running') return durationText(now - startedAt)
   return endedAt === null ? '' : durationText(endedAt - startedAt)

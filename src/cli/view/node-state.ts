@@ -53,6 +53,7 @@ function causesText({ causes, causedBy }: NodeSnapshot): string {
 
 function waitingText(cause: NodeSnapshot['waitingFor'], left: number | null): string {
   if (cause === 'no_handler') return 'no worker knows it'
+  if (cause === 'budget' || cause === 'breaker') return `waits for ${cause}`
   return left === null ? 'waiting' : `starts in ${countdownText(left)}`
 }
 

@@ -22,7 +22,7 @@ export function reportRun(run: RunSnapshot, now: number, { colors }: Terminal): 
     '',
     ...nodes.flatMap((node) => [
       nodeLine(node, width, { now, frame: 0 }, colors),
-      ...dueLine(node),
+      ...waitLine(node),
       ...node.log.flatMap((entry) => attemptLines(entry, run.openedAt)),
       ...run.children
         .filter((child) => child.node === node.key)
@@ -37,8 +37,11 @@ function parentLines({ parent, rootId }: RunSnapshot): string[] {
   return [`started by ${parent.node} of run ${parent.runId}${root}`]
 }
 
-function dueLine({ dueAt }: NodeSnapshot): string[] {
-  return dueAt === null ? [] : [`      due ${new Date(dueAt).toISOString()}`]
+function waitLine({ waitingSince, dueAt }: NodeSnapshot): string[] {
+  if (dueAt === null) return []
+  const due = new Date(dueAt).toISOString()
+  if (waitingSince === null) return [`      due ${due}`]
+  return [`      waits since ${new Date(waitingSince).toISOString()}, looks again ${due}`]
 }
 
 function attemptLines(entry: LoggedAttempt, openedAt: number): string[] {

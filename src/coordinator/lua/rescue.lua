@@ -35,7 +35,7 @@ end
 --
 -- Arguments: run, index, node (as it was when the reconciler looked)
 -- Returns as `rescue`.
-local ADOPTED = {Y = '+', R = '', T = '~', W = '~', H = '~'}
+local ADOPTED = {Y = '+', R = '', T = '~', W = '~', H = '~', B = '~', O = '~'}
 
 local function adopt(run, index, seenNode)
   local stored = readRun(run, '0')

@@ -9,7 +9,8 @@
 --   interrupted  kind|JSON of error and decision     ''     the attempt costs nothing, the node is ready again
 --   skipped      skipped|JSON of the thrown Skip     dependants of the node
 --   condition_false  ''                              dependants of the node; no attempt was made of the grant
---   no_handler   kind|JSON for the day it gives up   <limitMs>: how long to wait for a worker that knows the task
+--   parked       kind|JSON for the day it gives up   <state letter>.<waitMs>.<waitedMs>.<limitMs>: what it waits for (H, B or
+--     O, see node.lua), when to look again, and how long it has waited; for H only the limit counts, the rest is known here
 --   goOn: <place>.<grain>.<slots>: nodes of that place that become ready may stay in this row, up to `grain` of them (R5,
 --   R24); as many of the row's ready nodes as there are slots are granted at once; grain is also that of new tickets
 -- Returns
@@ -74,14 +75,19 @@ function OUTCOMES.retry(change, attempt, detail)
 end
 
 -- The grant is given back, no attempt was made; or, after `limitMs` without a handler, the node fails.
-function OUTCOMES.no_handler(change, attempt, limitMs)
-  local since = match(attempt.x, '/(%-?%d+)$') or change.elapsed
-  local wait = handlerWait(int(change.elapsed) - int(since), tonumber(limitMs))
+function OUTCOMES.parked(change, attempt, detail)
+  local letter, waitMs, waitedMs, limitMs = match(detail, '^(%a)%.(%d+)%.(%d+)%.(%d+)$')
+  local ended, wait = int(change.elapsed), tonumber(waitMs)
+  local since = ended - tonumber(waitedMs)
+  if letter == 'H' then
+    since = int(match(attempt.x, '/(%-?%d+)$') or ended)
+    wait = handlerWait(ended - since, tonumber(limitMs))
+  end
   if not wait then
     return OUTCOMES.failed(change, attempt, call('HGET', graphKey(change.graph), 'd' .. attempt.index) or '')
   end
-  setNode(change, attempt.index, packNode('H', int(attempt.number) - 1, attempt.ticket, attempt.retries, attempt.crashes,
-    since, int(change.elapsed) + wait))
+  setNode(change, attempt.index, packNode(letter, int(attempt.number) - 1, attempt.ticket, attempt.retries, attempt.crashes,
+    since, ended + wait))
   return '~' .. attempt.index, wait
 end
 
@@ -99,7 +105,7 @@ function OUTCOMES.condition_false(change, attempt, detail) skip(change, attempt,
 local function record(change, attempt, outcome, payload, token)
   if outcome == 'succeeded' then call('HSET', outKey(change.run), attempt.index, payload)
   elseif outcome == 'condition_false' then return
-  elseif outcome ~= 'no_handler' or sub(token, 1, 1) == '!' then
+  elseif outcome ~= 'parked' or sub(token, 1, 1) == '!' then
     local kind, details = match(payload, '^([^|]*)|(.*)$')
     appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, change.elapsed, details}, '|'))
   end
@@ -131,7 +137,7 @@ local function settle(run, ticket, index, number, lease, at, graph, outcome, pay
   if not packed then return {'refused', 'behind'} end
   local change = newChange(run, at, graph, counters, paused)
   local state, granted, _, retries, crashes, start, x = unpackNode(packed)
-  local gaveBack = state == 'H' and int(granted) == tonumber(number) - 1
+  local gaveBack = isParked(state) and int(granted) == tonumber(number) - 1
   if gaveBack then return storedAnswer(change, runState, ticket, index, lease, rowText) end
   if int(granted) < tonumber(number) then return {'refused', 'behind'} end
   if granted ~= number then return {'refused', 'superseded'} end
