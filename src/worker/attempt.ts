@@ -107,38 +107,41 @@ export async function executeAttempt(
   if (admission.status === 'wait') return notYet(admission)
   let end: AttemptEnd = null
   try {
-    end = await runHandler(around, attempt, flowNode, policy, history, input, parsed.data)
+    const call = { flowNode, policy, history, input, parsedInput: parsed.data }
+    end = await runHandler(around, attempt, call)
     return end
   } finally {
     await admission.report(end)
   }
 }
 
+/** What has been found out before the handler is called. */
+interface HandlerCall {
+  readonly flowNode: FlowNode
+  readonly policy: Policy | null
+  readonly history: readonly LoggedAttempt[]
+  readonly input: Json
+  /** The input as the task's schema gives it. */
+  readonly parsedInput: unknown
+}
+
 async function runHandler(
   around: AttemptSurroundings,
   attempt: Attempt,
-  flowNode: FlowNode,
-  policy: Policy | null,
-  history: readonly LoggedAttempt[],
-  input: Json,
-  parsedInput: unknown,
+  call: HandlerCall,
 ): Promise<AttemptEnd> {
   try {
-    const result = await callHandler(around, attempt, flowNode, policy, history, input, parsedInput)
+    const result = await callHandler(around, attempt, call)
     return { outcome: { kind: 'succeeded', result }, failure: null, decision: null }
   } catch (thrown) {
-    return await failed(around, attempt, policy, history, input, thrown)
+    return await failed(around, attempt, call, thrown)
   }
 }
 
 async function callHandler(
   around: AttemptSurroundings,
   attempt: Attempt,
-  flowNode: FlowNode,
-  policy: Policy | null,
-  history: readonly LoggedAttempt[],
-  input: Json,
-  parsedInput: unknown,
+  { flowNode, policy, history, input, parsedInput }: HandlerCall,
 ): Promise<string> {
   const { task } = flowNode
   const { graph, node, grant, abort } = attempt
@@ -204,9 +207,7 @@ async function parse(schema: z.ZodType, value: unknown): Promise<z.ZodSafeParseR
 async function failed(
   around: AttemptSurroundings,
   attempt: Attempt,
-  policy: Policy | null,
-  history: readonly LoggedAttempt[],
-  input: Json,
+  { policy, history, input }: HandlerCall,
   thrown: unknown,
 ): Promise<AttemptEnd> {
   const { aborted } = attempt.abort
