@@ -1,6 +1,6 @@
-import { type Graph, type GraphNode, MAX_UPSTREAMS, type TaskNode, type Template } from './graph.ts'
+import { type Graph, type GraphNode, MAX_UPSTREAMS, type TaskNode } from './graph.ts'
 import { isNodeKey } from './names.ts'
-import { sourcesOf } from './templates.ts'
+import { nodesOf } from './templates.ts'
 import { countsWhatIsSettled, settledNode } from './upstreams.ts'
 
 /** What is wrong with a graph whose parts have the right form; empty for one that can run. */
@@ -9,7 +9,7 @@ export function structureProblems(graph: Graph): string[] {
   return [
     ...repeatedKeys(graph.nodes),
     ...graph.nodes.flatMap((node, index) => nodeProblems(graph.nodes, node, index)),
-    ...nodeSources(graph.output)
+    ...nodesOf(graph.output)
       .filter((source) => source >= count)
       .map((source) => `output: refers to node ${source} of ${count}`),
     ...(graph.succeedsWhen ?? [])
@@ -74,7 +74,7 @@ function kindProblems(nodes: readonly GraphNode[], node: GraphNode): string[] {
 
 /** What its input and its condition use is an upstream, or, under a trigger, tells of one. */
 function waitsForSources(nodes: readonly GraphNode[], node: TaskNode): boolean {
-  const sources = [...nodeSources(node.input), ...(node.if ? nodeSources(node.if) : [])]
+  const sources = [...nodesOf(node.input), ...(node.if ? nodesOf(node.if) : [])]
   const waitsFor = (index: number) => node.upstreams.includes(index)
   const tellsOfOne = (source: number) =>
     countsWhatIsSettled(node) && waitsFor(settledNode(nodes, source))
@@ -89,10 +89,6 @@ function pathProblems(
     paths === undefined || paths.length === upstreams.length,
     'expected one path for each upstream',
   )
-}
-
-function nodeSources(template: Template): number[] {
-  return [...sourcesOf(template)].filter((source) => source !== 'input')
 }
 
 function isAscending(indices: readonly number[]): boolean {

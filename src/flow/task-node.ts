@@ -3,13 +3,12 @@ import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
 import { type Build, currentBuild } from './build.ts'
 import { operand } from './conditions.ts'
-import type { Template } from './graph.ts'
 import { takeFreeKey, takeKey } from './node-keys.ts'
 import type { CheckedNodeOptions } from './node-options.ts'
 import type { Ref, RefOf } from './ref-types.ts'
 import { createRef, ownTarget, refTarget } from './refs.ts'
 import type { TaskDefinition } from './task-definition.ts'
-import { sourcesOf } from './templates.ts'
+import { nodesOf } from './templates.ts'
 import { toTemplate } from './to-template.ts'
 import { propagatesSkips } from './trigger.ts'
 import { checkTrigger } from './trigger-check.ts'
@@ -80,10 +79,6 @@ function crashLimit(build: Build, definition: TaskDefinition, options: CheckedNo
     flow: build.frame.retry,
   })
   return policy ? { maxCrashes: maxCrashesOf(policy) } : {}
-}
-
-function nodesOf(template: Template): number[] {
-  return [...sourcesOf(template)].filter((source) => source !== 'input')
 }
 
 function afterNodes(refs: readonly RefOf<unknown>[], what: string, build: Build): number[] {

@@ -1,8 +1,5 @@
 import type { Json } from '../core/json.ts'
-import type { Condition, Path, Template } from './graph.ts'
-
-/** Where a `ref` of a template points: a node's index, or the run's input. */
-export type Source = number | 'input'
+import type { Condition, Path, Source, Template } from './graph.ts'
 
 /**
  * Replaces the Refs of a template by their values. A path that leads nowhere gives `undefined`, which is left out of
@@ -61,6 +58,11 @@ export function sourcesOf(template: Template, found: Set<Source> = new Set()): S
   if ('ref' in template) found.add(template.ref)
   else for (const part of partsOf(template)) sourcesOf(part, found)
   return found
+}
+
+/** The nodes among them. */
+export function nodesOf(template: Template): number[] {
+  return [...sourcesOf(template)].filter((source) => typeof source === 'number')
 }
 
 function partsOf(template: Template): readonly Template[] {

@@ -25,7 +25,7 @@ export function nodePoint(ref: unknown, what: string, build: Build): NodePoint {
     throw new DefinitionError(`${what}: expected a Ref to a node's value, got ${quote(ref)}`)
   }
   const { template, label } = ownTarget(found, what, build)
-  if (template !== undefined && 'ref' in template && template.ref !== 'input') {
+  if (template !== undefined && 'ref' in template && typeof template.ref === 'number') {
     return { node: template.ref, path: template.path }
   }
   throw new DefinitionError(
