@@ -92,6 +92,16 @@ export type SettleAnswer =
     }
   | { readonly status: 'refused'; readonly reason: SettleRefusal }
 
+/** The answer to `expand`. */
+export type ExpandAnswer =
+  | {
+      readonly status: 'expanded'
+      /** How many items have their instances. */
+      readonly made: number
+      readonly toAdd: readonly TicketToAdd[]
+    }
+  | { readonly status: 'refused'; readonly reason: SettleRefusal }
+
 /** The answer to `refuse`. */
 export type RefuseAnswer =
   | { readonly status: 'ok' }
@@ -142,6 +152,18 @@ export function readSettleAnswer(raw: RawAnswer, openedAt: number): SettleAnswer
         grants: readGrants(text(raw, 6), openedAt),
         values: readValues(raw[7]),
       }
+    case 'refused':
+      return { status: 'refused', reason: text(raw, 1) as SettleRefusal }
+    default:
+      throw unexpected(raw)
+  }
+}
+
+/** Reads the answer to `expand`. */
+export function readExpandAnswer(raw: RawAnswer): ExpandAnswer {
+  switch (text(raw, 0)) {
+    case 'expanded':
+      return { status: 'expanded', made: Number(raw[1]), toAdd: readTickets(text(raw, 2)) }
     case 'refused':
       return { status: 'refused', reason: text(raw, 1) as SettleRefusal }
     default:

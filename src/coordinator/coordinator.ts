@@ -1,12 +1,16 @@
 import { RepriseError } from '../core/errors.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import { templateOf } from '../flow/instances.ts'
 import {
   type ClaimAnswer,
+  type ExpandAnswer,
   formatPlace,
+  type Grant,
   type Place,
   type RefuseAnswer,
   type RunMoveAnswer,
   readClaimAnswer,
+  readExpandAnswer,
   readPlace,
   readRefuseAnswer,
   readRunMoveAnswer,
@@ -19,6 +23,7 @@ import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
 import { servedQueues } from './fleet.ts'
 import type { ShardKeys } from './keys.ts'
+import { PAGE, readResults } from './results.ts'
 import { childField, formatChild, readChild, type StoredChild } from './run-children.ts'
 import { type LoggedAttempt, readLog } from './run-record.ts'
 import type { Script } from './scripts.ts'
@@ -71,6 +76,8 @@ export interface CoordinatorSettings {
 /** How an attempt ended, as `settle` records it; see lua/settle.lua. */
 export type Outcome =
   | { readonly kind: 'succeeded'; readonly result: string }
+  /** A map has made its items. */
+  | { readonly kind: 'expanded' }
   | { readonly kind: 'failed'; readonly log: string }
   | {
       readonly kind: 'retry'
@@ -117,6 +124,16 @@ export interface GoOn {
 
 /** Nothing goes on: ready nodes get tickets of their own. */
 export const STOP: GoOn = { place: -1, grain: 1, slots: 0 }
+
+/** Items of a map that get their instances in one move. */
+export interface MapChunk {
+  /** The position of the first. */
+  readonly first: number
+  /** Each as `formatItem` writes it. */
+  readonly items: readonly string[]
+  /** At most so many nodes share a ticket. */
+  readonly grain: number
+}
 
 /** What `open` creates a run from. */
 export interface NewRun {
@@ -171,7 +188,7 @@ export class Coordinator {
       ...this.#claimArguments(delivery, slots),
       run.fresh ? '1' : '0',
       graph.hash,
-      graph.graph.nodes.length,
+      graph.graph.nodes.filter(({ map }) => map === undefined).length,
       roots.join(','),
       run.grain,
       run.input,
@@ -216,10 +233,37 @@ export class Coordinator {
       graph.hash,
       outcome.kind,
       payloadOf(outcome),
-      detailOf(outcome, graph.dependants[index] ?? ''),
+      detailOf(outcome, graph.dependants[templateOf(index)] ?? ''),
       `${goOn.place}.${goOn.grain}.${goOn.slots}`,
     ]
     return readSettleAnswer(await this.#batch.run('settle', args), openedAt)
+  }
+
+  /** Makes the instances of a map's body for one chunk of its items (lua/expand.lua). */
+  async expand(
+    delivery: Delivery,
+    { graph, openedAt }: OpenedRun,
+    { index, attempt }: Grant,
+    chunk: MapChunk,
+  ): Promise<ExpandAnswer> {
+    const map = graph.instances.locate(index)
+    const body = graph.instances.body(map.template)
+    const args = [
+      delivery.runId,
+      delivery.ticket,
+      index,
+      attempt,
+      delivery.lease,
+      openedAt,
+      graph.hash,
+      chunk.first,
+      graph.instances.itemInstance(map, chunk.first),
+      `${body.stride}.${body.nodes.length}`,
+      body.roots.map((root) => rootText(graph, root)).join(','),
+      chunk.grain,
+      chunk.items.map((item) => `${item}\n`).join(''),
+    ]
+    return readExpandAnswer(await this.#batch.run('expand', args))
   }
 
   /** Records a run that failed before anything ran (lua/refuse.lua). */
@@ -274,27 +318,28 @@ export class Coordinator {
     return text === null ? null : readChild(text)
   }
 
-  /** What a node's input is made of, for a worker that lacks some of it (lua/read-values.lua). */
+  /** Values that a worker lacks (lua/read-values.lua), in pages of 1,000. */
   async readValues(
     runId: string,
-    graph: string,
-    index: number,
+    graph: CompiledGraph,
+    indices: readonly number[],
+    withInput: boolean,
   ): Promise<{ readonly values: readonly StoredValue[]; readonly input: string }> {
-    return readValuesAnswer(await this.#batch.run('readValues', [runId, graph, index]))
+    const values: StoredValue[] = []
+    let input = ''
+    for (let from = 0; from === 0 || from < indices.length; from += PAGE) {
+      const wanted = indices.slice(from, from + PAGE).map((index) => valueAddress(graph, index))
+      const args = [runId, wanted.join(','), withInput && from === 0 ? '1' : '0']
+      const page = readValuesAnswer(await this.#batch.run('readValues', args))
+      values.push(...page.values)
+      if (from === 0) input = page.input
+    }
+    return { values, input }
   }
 
-  /** The results of nodes that were too large to come with the claim (R25), in pages of 1,000. */
-  async readResults(runId: string, indices: readonly number[]): Promise<Map<number, string>> {
-    const results = new Map<number, string>()
-    for (let from = 0; from < indices.length; from += 1_000) {
-      const page = indices.slice(from, from + 1_000)
-      const texts = await this.#redis.hmget(this.keys.out(runId), ...page.map(String))
-      page.forEach((index, i) => {
-        const text = texts[i]
-        if (typeof text === 'string') results.set(index, text)
-      })
-    }
-    return results
+  /** The results of nodes that were too large to come with the claim (R25). */
+  readResults(runId: string, indices: readonly number[]): Promise<Map<number, string>> {
+    return readResults(this.#redis, this.keys, runId, indices)
   }
 
   /** A stored graph, by its content hash. */
@@ -336,14 +381,34 @@ export class Coordinator {
   }
 }
 
+function rootText({ graph, places }: CompiledGraph, index: number): string {
+  const node = graph.nodes[index]
+  return `${index}.${node?.kind === 'task' ? (node.delayMs ?? 0) : 0}.${places[index] ?? 0}`
+}
+
+/** How a script is told of a value: a group with its map, which knows how many items there are. */
+function valueAddress({ graph, instances }: CompiledGraph, index: number): string {
+  const node = graph.nodes[templateOf(index)]
+  if (node?.kind !== 'group') return String(index)
+  return `${index}:${instances.indexFrom(instances.locate(index), node.upstreams[0])}`
+}
+
 function payloadOf(outcome: Outcome): string {
-  if (outcome.kind === 'succeeded') return outcome.result
-  return outcome.kind === 'condition_false' ? '' : outcome.log
+  switch (outcome.kind) {
+    case 'succeeded':
+      return outcome.result
+    case 'expanded':
+    case 'condition_false':
+      return ''
+    default:
+      return outcome.log
+  }
 }
 
 function detailOf(outcome: Outcome, dependants: string): string {
   switch (outcome.kind) {
     case 'succeeded':
+    case 'expanded':
     case 'failed':
     case 'skipped':
     case 'condition_false':

@@ -1,5 +1,4 @@
 import type { ChildRun } from '../core/lineage.ts'
-import type { Graph } from '../flow/graph.ts'
 
 /** A child run as its parent's hash has it (lua/record-child.lua). */
 export type StoredChild = Pick<ChildRun, 'runId' | 'flow'>
@@ -25,8 +24,9 @@ export function readChild(text: string): StoredChild {
 /** All children of a run, in the order of its nodes and of the keys of their calls. */
 export function readChildren(
   fields: Readonly<Record<string, string | undefined>>,
-  { nodes }: Graph,
+  nodes: readonly { readonly key: string; readonly index: number }[],
 ): ChildRun[] {
+  const keys = new Map(nodes.map(({ index, key }) => [index, key]))
   const found = Object.entries(fields).flatMap(([field, text]) => {
     const [, index = '', key = ''] = CHILD_FIELD.exec(field) ?? []
     return index === '' || text === undefined
@@ -35,7 +35,7 @@ export function readChildren(
           {
             index: Number(index),
             key,
-            node: nodes[Number(index)]?.key ?? index,
+            node: keys.get(Number(index)) ?? index,
             ...readChild(text),
           },
         ]

@@ -1,7 +1,10 @@
 import { RepriseError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
+import type { CompiledGraph } from '../flow/compile.ts'
 import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
+import { readResults } from './results.ts'
+import { keyedItems, locateNodes } from './run-instances.ts'
 import { type NodeSnapshot, type RunSnapshot, snapshotRun } from './run-snapshot.ts'
 import { type NodeValues, readNodeValues, readOutput } from './run-values.ts'
 import { StoredGraphs } from './stored-graphs.ts'
@@ -30,7 +33,17 @@ export class RunReader {
     ])
     if (fields.s === undefined) return null
     const graph = fields.g === undefined ? null : await this.#graphs.get(fields.g)
-    return snapshotRun(runId, fields, log, graph)
+    return snapshotRun(runId, fields, log, graph, await this.#readKeys(runId, fields, graph))
+  }
+
+  async #readKeys(
+    runId: string,
+    fields: Readonly<Record<string, string>>,
+    graph: CompiledGraph | null,
+  ): Promise<Map<number, string>> {
+    if (!graph || graph.instances.bodies.size === 0) return new Map()
+    const items = keyedItems(graph, locateNodes(graph, fields))
+    return await readResults(this.#redis, this.#keys, runId, items)
   }
 
   /** True once the run has ended, false before; null if it is unknown. Much cheaper than reading the run. */
@@ -50,15 +63,14 @@ export class RunReader {
    * @throws RepriseError `unknown_node` when the run has no node with this key; the message names those that it has
    */
   async readNode(run: RunSnapshot, key: string): Promise<NodeDetails> {
-    const index = run.nodes.findIndex((node) => node.key === key)
-    const node = run.nodes[index]
+    const node = run.nodes.find((candidate) => candidate.key === key)
     if (!node) {
       throw new RepriseError(
         'unknown_node',
         `the run ${run.id} has no node ${JSON.stringify(key)}; it has: ${namesOf(run)}`,
       )
     }
-    return { ...node, ...(await readNodeValues(this.#redis, this.#keys, run, index)) }
+    return { ...node, ...(await readNodeValues(this.#redis, this.#keys, run, node)) }
   }
 }
 

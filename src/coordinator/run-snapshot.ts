@@ -5,8 +5,11 @@ import type { ChildRun, ParentNode } from '../core/lineage.ts'
 import { isFinalNodeState, type NodeState, type RunState } from '../core/states.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import type { GraphNode } from '../flow/graph.ts'
+import type { Location } from '../flow/instances.ts'
 import { readChildren } from './run-children.ts'
+import { itemsByGroup, locateNodes, nodeKey } from './run-instances.ts'
 import { type LoggedAttempt, type NodeRecord, readLog, readNode } from './run-record.ts'
+import { readItem } from './stored-items.ts'
 
 /**
  * Why a node was skipped: an upstream was, what its trigger waits for can't happen any more, its `if` was not true, or
@@ -16,7 +19,10 @@ export type SkipReason = 'upstream_skipped' | 'not_needed' | 'condition' | 'thro
 
 /** A node of a run, as it was when the run was read. */
 export interface NodeSnapshot {
+  /** In a map's body with the item's key, such as `fetch[3]`. */
   readonly key: string
+  /** Its number in the run (flow/instances.ts): its place in the graph, but for the nodes of a map's items. */
+  readonly index: number
   readonly kind: GraphNode['kind']
   /** The name of its task; null for virtual nodes. */
   readonly task: string | null
@@ -66,25 +72,35 @@ export interface RunSnapshot {
   readonly endedAt: number | null
   /** Why it failed before any node ran; null otherwise. */
   readonly refusal: { readonly reason: StopReason; readonly error: StoredError } | null
-  /** Every node, virtual ones included, in the order of the graph. */
+  /** Every node, virtual ones included, in the order of the graph; a map is followed by the nodes of its items. */
   readonly nodes: readonly NodeSnapshot[]
   /** The graph that it runs; null if it was refused before it had one. */
   readonly graph: CompiledGraph | null
 }
 
-/** A run, made of the fields of its hash and the lines of its log. */
+/**
+ * A run, made of the fields of its hash and the lines of its log.
+ *
+ * @param items the stored items of maps that give them keys, by index (run-instances.ts)
+ */
 export function snapshotRun(
   id: string,
   fields: Readonly<Record<string, string | undefined>>,
   log: Readonly<Record<string, string | undefined>>,
   graph: CompiledGraph | null,
+  items: ReadonlyMap<number, string> = new Map(),
 ): RunSnapshot {
   const letter = fields.s ?? ''
   const openedAt = Number(fields.at)
+  const keyOf = (at: Location) => (graph ? nodeKey(graph, at, (item) => keyIn(items, item)) : '')
   const nodes = graph
     ? withCauses(
-        graph.graph.nodes.map((node, index) =>
-          snapshotNode(graph, node, fields[`n${index}`], log[index] ?? '', openedAt),
+        locateNodes(graph, fields).map((at) =>
+          snapshotNode(graph, at, keyOf, {
+            packed: fields[`n${at.index}`],
+            log: log[at.index] ?? '',
+            openedAt,
+          }),
         ),
         graph,
       )
@@ -95,7 +111,7 @@ export function snapshotRun(
     flow: fields.q ?? '',
     rootId: parent?.rootId ?? id,
     parent: parent ? { runId: parent.runId, node: parent.node } : null,
-    children: graph ? readChildren(fields, graph.graph) : [],
+    children: graph ? readChildren(fields, nodes) : [],
     tags,
     input: fields.i === undefined ? undefined : fromJsonText(fields.i, "the run's input"),
     state: runState(letter, fields.pz !== undefined, nodes),
@@ -124,19 +140,26 @@ function asCancelled(node: NodeSnapshot): NodeSnapshot {
   return { ...node, state: 'cancelled', waitingFor: null, waitingSince: null, dueAt: null }
 }
 
+function keyIn(items: ReadonlyMap<number, string>, item: number): string | null {
+  const stored = items.get(item)
+  return stored === undefined ? null : readItem(stored).key
+}
+
 function snapshotNode(
   graph: CompiledGraph,
-  node: GraphNode,
-  packed: string | undefined,
-  log: string,
-  openedAt: number,
+  at: Location,
+  keyOf: (at: Location) => string,
+  { packed, log, openedAt }: { packed: string | undefined; log: string; openedAt: number },
 ): NodeSnapshot {
+  const node = graph.graph.nodes[at.template]
+  if (!node) throw new RepriseError('internal', `the graph has no node ${at.template}`)
   const record = packed === undefined ? null : readNode(packed, openedAt)
   const state = record ? nodeState(record.letter) : 'pending'
   const x = record?.x ?? null
   const isParked = record !== null && PARKED[record.letter] !== undefined
   return {
-    key: node.key,
+    key: keyOf(at),
+    index: at.index,
     kind: node.kind,
     task: node.kind === 'task' ? node.task : null,
     state,
@@ -150,8 +173,7 @@ function snapshotNode(
     startedAt: isParked ? null : (record?.startedAt ?? null),
     endedAt: state === 'succeeded' || state === 'failed' || state === 'skipped' ? x : null,
     dueAt: state === 'retrying' || state === 'waiting' ? x : null,
-    causedBy:
-      state === 'upstream_failed' && x !== null ? (graph.graph.nodes[x]?.key ?? null) : null,
+    causedBy: state === 'upstream_failed' && x !== null ? keyOf(graph.instances.locate(x)) : null,
     causes: [],
     skipReason: SKIP_REASONS[record?.letter ?? ''] ?? null,
     log: readLog(log, openedAt),
@@ -166,20 +188,28 @@ const SKIP_REASONS: Readonly<Record<string, SkipReason>> = {
 }
 
 /** Upstreams come before their dependants, so that theirs are known. */
-function withCauses(nodes: readonly NodeSnapshot[], { graph }: CompiledGraph): NodeSnapshot[] {
-  const found: NodeSnapshot[] = []
-  for (const [index, node] of nodes.entries()) {
+function withCauses(nodes: readonly NodeSnapshot[], graph: CompiledGraph): NodeSnapshot[] {
+  const found = new Map<number, NodeSnapshot>()
+  const items = itemsByGroup(graph, nodes)
+  for (const node of nodes) {
     if (node.state !== 'upstream_failed') {
-      found.push(node)
+      found.set(node.index, node)
       continue
     }
-    const causes = (graph.nodes[index]?.upstreams ?? []).flatMap((upstream) => {
-      const { state, key, causes = [] } = found[upstream] ?? {}
+    const at = graph.instances.locate(node.index)
+    const upstreams = (graph.graph.nodes[at.template]?.upstreams ?? []).map((upstream) =>
+      graph.instances.indexFrom(at, upstream),
+    )
+    const causes = [
+      ...upstreams,
+      ...(items.get(node.index) ?? []).map(({ index }) => index),
+    ].flatMap((upstream) => {
+      const { state, key, causes = [] } = found.get(upstream) ?? {}
       return state === 'failed' && key ? [key] : causes
     })
-    found.push({ ...node, causes: [...new Set(causes)] })
+    found.set(node.index, { ...node, causes: [...new Set(causes)] })
   }
-  return found
+  return [...found.values()]
 }
 
 function waitingFor(record: NodeRecord | null): NodeSnapshot['waitingFor'] {

@@ -1,13 +1,17 @@
 import type { Failure } from '../core/failure.ts'
 import { fromJsonText, type Json } from '../core/json.ts'
 import { isFinalNodeState } from '../core/states.ts'
+import type { CompiledGraph, Sources } from '../flow/compile.ts'
 import type { Template } from '../flow/graph.ts'
-import { resolveTemplate } from '../flow/templates.ts'
-import { type NodeOutcome, nodeValue } from '../flow/values.ts'
+import type { Location } from '../flow/instances.ts'
+import { fillTemplate, type KnownValues, type NodeOutcome, unknownIndices } from '../flow/values.ts'
 import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
+import { readResults } from './results.ts'
+import { itemsByGroup } from './run-instances.ts'
 import { failureOfEntry } from './run-record.ts'
 import type { NodeSnapshot, RunSnapshot } from './run-snapshot.ts'
+import { readItem } from './stored-items.ts'
 
 /** What a node got and gave, as JSON. */
 export interface NodeValues {
@@ -23,74 +27,113 @@ export async function readOutput(
   keys: ShardKeys,
   run: RunSnapshot,
 ): Promise<Json | undefined> {
-  if (!run.graph) return undefined
-  const { graph, outputNeeds } = run.graph
-  return await fillIn(redis, keys, run, graph.output, outputNeeds)
+  const { graph } = run
+  if (!graph) return undefined
+  const values = new SnapshotValues(run, graph)
+  const outside = { index: -1, template: -1, levels: [] }
+  return await values.fillIn(redis, keys, outside, graph.graph.output, graph.outputSources)
 }
 
-/** Reads what the node with this index got and gave. */
+/** Reads what a node got and gave. */
 export async function readNodeValues(
   redis: RedisConnection,
   keys: ShardKeys,
   run: RunSnapshot,
-  index: number,
+  { index, state, attempts }: NodeSnapshot,
 ): Promise<NodeValues> {
-  const node = run.graph?.graph.nodes[index]
-  const state = run.nodes[index]
-  if (!run.graph || !node || !state) return { input: undefined, output: undefined }
-  const needs = run.graph.needs[index] ?? ''
-  const ownNeeds = node.kind === 'task' || needs === '' ? String(index) : `${needs},${index}`
+  const { graph } = run
+  if (!graph) return { input: undefined, output: undefined }
+  const at = graph.instances.locate(index)
+  const node = graph.graph.nodes[at.template]
+  const sources = graph.sources[at.template]
+  const values = new SnapshotValues(run, graph)
+  const made = node?.kind === 'task' ? undefined : sources
+  const own: Sources = {
+    input: false,
+    nodes: [...(made?.nodes ?? []), at.template],
+    items: made?.items ?? [],
+  }
   const [input, output] = await Promise.all([
-    node.kind === 'task' && couldStart(state)
-      ? fillIn(redis, keys, run, node.input, needs)
+    node?.kind === 'task' && sources && couldStart(state, attempts)
+      ? values.fillIn(redis, keys, at, node.input, sources)
       : undefined,
-    state.state === 'succeeded'
-      ? fillIn(redis, keys, run, { ref: index, path: [] }, ownNeeds)
+    state === 'succeeded'
+      ? values.fillIn(redis, keys, at, { ref: at.template, path: [] }, own)
       : undefined,
   ])
   return { input, output }
 }
 
-function couldStart({ state, attempts }: NodeSnapshot): boolean {
+function couldStart(state: NodeSnapshot['state'], attempts: number): boolean {
   if (attempts > 0) return true
   return state === 'ready' || state === 'waiting' || state === 'failed'
 }
 
-/** Replaces the Refs of a template by what is stored; `needs` says what that is, as `CompiledGraph.needs` does. */
-async function fillIn(
-  redis: RedisConnection,
-  keys: ShardKeys,
-  run: RunSnapshot,
-  template: Template,
-  needs: string,
-): Promise<Json | undefined> {
-  const graph = run.graph?.graph
-  if (!graph) return undefined
-  const indices = needs.split(',').filter((need) => need !== '' && need !== 'i')
-  const texts = indices.length === 0 ? [] : await redis.hmget(keys.out(run.id), ...indices)
-  const results = new Map(indices.map((index, i) => [Number(index), texts[i] ?? null]))
-  const outcome = (index: number) => outcomeOf(run, index, results.get(index) ?? null)
-  return resolveTemplate(template, (ref) =>
-    ref === 'input' ? run.input : nodeValue(graph, ref, outcome),
-  )
-}
+/** The values of a run: states and failures as it was read, results and items as they are stored. */
+class SnapshotValues implements KnownValues {
+  readonly #run: RunSnapshot
+  readonly #graph: CompiledGraph
+  readonly #nodes: ReadonlyMap<number, NodeSnapshot>
+  readonly #texts = new Map<number, string | null>()
+  #items: ReadonlyMap<number, readonly NodeSnapshot[]> | undefined
 
-function outcomeOf(run: RunSnapshot, index: number, text: string | null): NodeOutcome | undefined {
-  const node = run.nodes[index]
-  if (!node || !isFinalNodeState(node.state)) return undefined
-  const { state } = node
-  if (state === 'succeeded') {
-    return text === null
-      ? { state }
-      : { state, value: fromJsonText(text, `the result of ${node.key}`) }
+  constructor(run: RunSnapshot, graph: CompiledGraph) {
+    this.#run = run
+    this.#graph = graph
+    this.#nodes = new Map(run.nodes.map((node) => [node.index, node]))
   }
-  const failure = failureOf(run, node)
-  return failure ? { state, failure } : { state }
-}
 
-function failureOf(run: RunSnapshot, node: NodeSnapshot): Failure | null {
-  const culprit =
-    node.causedBy === null ? node : run.nodes.find((other) => other.key === node.causedBy)
-  const last = culprit?.log.at(-1)
-  return last ? failureOfEntry(last) : null
+  async fillIn(
+    redis: RedisConnection,
+    keys: ShardKeys,
+    at: Location,
+    template: Template,
+    sources: Sources,
+  ): Promise<Json | undefined> {
+    const known = {
+      has: (index: number) => this.#texts.has(index),
+      itemCount: (group: number) => this.itemCount(group),
+    }
+    for (;;) {
+      const unknown = unknownIndices(this.#graph, at, sources, known)
+      if (unknown.length === 0) return fillTemplate(this.#graph, at, template, this)
+      const texts = await readResults(redis, keys, this.#run.id, unknown)
+      for (const index of unknown) this.#texts.set(index, texts.get(index) ?? null)
+    }
+  }
+
+  outcome(index: number): NodeOutcome | undefined {
+    const node = this.#nodes.get(index)
+    if (!node || !isFinalNodeState(node.state)) return undefined
+    const { state } = node
+    if (state === 'succeeded') {
+      const text = this.#texts.get(index) ?? null
+      return text === null
+        ? { state }
+        : { state, value: fromJsonText(text, `the result of ${node.key}`) }
+    }
+    const failure = this.#failureOf(node)
+    return failure ? { state, failure } : { state }
+  }
+
+  item(index: number): Json | undefined {
+    const text = this.#texts.get(index)
+    return typeof text === 'string' ? readItem(text).value : undefined
+  }
+
+  itemCount(group: number): number {
+    this.#items ??= itemsByGroup(this.#graph, this.#run.nodes)
+    return this.#items.get(group)?.length ?? 0
+  }
+
+  input(): Json | undefined {
+    return this.#run.input
+  }
+
+  #failureOf(node: NodeSnapshot): Failure | null {
+    const culprit =
+      node.causedBy === null ? node : this.#run.nodes.find(({ key }) => key === node.causedBy)
+    const last = culprit?.log.at(-1)
+    return last ? failureOfEntry(last) : null
+  }
 }

@@ -1,7 +1,8 @@
 import { shortHash } from '../core/ids.ts'
 import { canonicalJson } from './canonical-json.ts'
-import type { Graph, GraphNode, Template } from './graph.ts'
-import { sourcesOf } from './templates.ts'
+import type { Graph, GraphNode, GroupNode, Source, Template } from './graph.ts'
+import { Instances } from './instances.ts'
+import { mapOfSource, sourcesOf } from './templates.ts'
 import { ruleOfTrigger } from './trigger.ts'
 
 /** A graph in the form in which scripts and workers read it. */
@@ -13,33 +14,54 @@ export interface CompiledGraph {
   readonly json: string
   /**
    * Per node, those that wait for it, as `<index>.<upstreams>.<rule>.<delay in ms>.<place>` joined by commas. The rules
-   * are the rows of the truth table (lua/lib/triggers.lua).
+   * are the rows of the truth table (lua/lib/triggers.lua). In a map's body the indices are those of the body's
+   * instance; a group stands there as `<index>.<map>.g<tolerated>.0.<the map around it + 1, or 0>`.
    */
   readonly dependants: readonly string[]
-  /** Per node, what its input is made of: `i` for the run's input, then indices, ascending, joined by commas. */
+  /**
+   * Per node, what its input is made of: `i` for the run's input, then indices, ascending, joined by commas. In a map's
+   * body: `.` for the item, an index for a node of the same body, `=<index>` for one outside of all; for one between
+   * them, `*`: the script doesn't look for it. A group is `<index>:<its map>`.
+   */
   readonly needs: readonly string[]
-  /** What the flow's output is made of, in the same form. */
-  readonly outputNeeds: string
+  /** Per node, the same as indices in the graph; of a map's item, that of the map. */
+  readonly sources: readonly Sources[]
+  /** What the flow's output is made of. */
+  readonly outputSources: Sources
   /** Per node, a number for its queue and priority: nodes with the same one may run in one delivery. 0: the run's own. */
   readonly places: readonly number[]
-  /** The nodes that wait for nothing. */
+  /** The nodes that wait for nothing; those in a map's body wait for the map. */
   readonly roots: readonly number[]
   /**
    * The stored graph as one flat list of fields and values: `json`, and per node k, unless they are empty, `d<k>`
-   * dependants, `u<k>` upstreams, `r<k>` the rule of a join, `n<k>` needs, `m<k>` maxCrashes; `succeedsWhen` node indices.
+   * dependants, `u<k>` upstreams, `r<k>` the rule of a join or group, `n<k>` needs, `m<k>` maxCrashes, `b<k>` of a map
+   * `<base>.<stride>` of its instances and those of the maps around it, outermost first; `succeedsWhen` node indices.
    */
   readonly fields: readonly string[]
+  /** The numbers of the instances that maps make. */
+  readonly instances: Instances
   /** The index of the node with that key. */
   indexOf(key: string): number | undefined
+}
+
+/** What a value is made of. */
+export interface Sources {
+  readonly input: boolean
+  /** Nodes, ascending: also those that the values of virtual nodes are made of, up to a group. */
+  readonly nodes: readonly number[]
+  /** The maps whose items are used, ascending. */
+  readonly items: readonly number[]
 }
 
 /** Compiles a graph. It depends on nothing else: no code, no order of properties. */
 export function compileGraph(graph: Graph): CompiledGraph {
   const json = canonicalJson(graph)
   const { nodes } = graph
+  const instances = new Instances(nodes)
   const places = placesOf(nodes)
   const dependants = dependantsOf(nodes, places)
-  const needs = nodes.map((node) => needsOf(nodes, node))
+  const sources = nodes.map((node) => sourcesOfNode(nodes, node))
+  const needs = sources.map((made, index) => needsText(nodes, made, nodes[index]?.map))
   const indices = new Map(nodes.map((node, index) => [node.key, index]))
   return {
     graph,
@@ -47,14 +69,18 @@ export function compileGraph(graph: Graph): CompiledGraph {
     json,
     dependants,
     needs,
+    sources,
     places,
-    outputNeeds: templateNeeds(nodes, graph.output),
-    roots: nodes.flatMap((node, index) => (node.upstreams.length === 0 ? [index] : [])),
+    outputSources: templateSources(nodes, graph.output),
+    roots: nodes.flatMap((node, index) =>
+      node.upstreams.length === 0 && node.map === undefined ? [index] : [],
+    ),
     fields: [
       ...['json', json],
       ...(graph.succeedsWhen ? ['succeedsWhen', graph.succeedsWhen.join(',')] : []),
-      ...nodes.flatMap((node, k) => nodeFields(node, k, dependants, needs)),
+      ...nodes.flatMap((node, k) => nodeFields(node, k, { dependants, needs, instances })),
     ],
+    instances,
     indexOf: (key) => indices.get(key),
   }
 }
@@ -62,16 +88,19 @@ export function compileGraph(graph: Graph): CompiledGraph {
 function nodeFields(
   node: GraphNode,
   k: number,
-  dependants: readonly string[],
-  needs: readonly string[],
+  { dependants, needs, instances }: Pick<CompiledGraph, 'dependants' | 'needs' | 'instances'>,
 ): string[] {
   const upstreams = node.upstreams.join(',')
+  const hasRule = node.kind === 'join' || node.kind === 'group'
+  const path = instances.bodies.get(k)?.path ?? []
+  const numbers = path.flatMap((map) => instances.bodies.get(map) ?? [])
   const fields: [string, string | undefined][] = [
     [`d${k}`, dependants[k]],
     [`u${k}`, upstreams],
-    [`r${k}`, node.kind === 'join' ? ruleOf(node) : undefined],
+    [`r${k}`, hasRule ? ruleOf(node).charAt(0) : undefined],
     [`n${k}`, needs[k]],
     [`m${k}`, node.kind === 'task' ? node.maxCrashes?.toString() : undefined],
+    [`b${k}`, numbers.map(({ base, stride }) => `${base}.${stride}`).join(',')],
   ]
   return fields.flatMap(([field, value]) => (value ? [field, value] : []))
 }
@@ -89,17 +118,25 @@ function placesOf(nodes: readonly GraphNode[]): number[] {
 function dependantsOf(nodes: readonly GraphNode[], places: readonly number[]): string[] {
   const lists = nodes.map((): string[] => [])
   for (const [j, node] of nodes.entries()) {
-    const delayMs = node.kind === 'task' ? (node.delayMs ?? 0) : 0
-    const entry = `${j}.${node.upstreams.length}.${ruleOf(node)}.${delayMs}.${places[j]}`
+    const entry = entryOf(node, j, places)
     for (const k of node.upstreams) lists[k]?.push(entry)
   }
   return lists.map((entries) => entries.join(','))
+}
+
+function entryOf(node: GraphNode, j: number, places: readonly number[]): string {
+  if (node.kind === 'group')
+    return `${j}.${node.upstreams[0]}.${ruleOf(node)}.0.${(node.map ?? -1) + 1}`
+  const delayMs = node.kind === 'task' ? (node.delayMs ?? 0) : 0
+  return `${j}.${node.upstreams.length}.${ruleOf(node)}.${delayMs}.${places[j]}`
 }
 
 function ruleOf(node: GraphNode): string {
   switch (node.kind) {
     case 'task':
       return ruleOfTrigger(node.trigger, node.skipOnUpstreamSkip, node.upstreams.length)
+    case 'map':
+      return ruleOfTrigger('all_success', undefined, node.upstreams.length)
     case 'gate':
       return 'G'
     case 'join':
@@ -108,43 +145,79 @@ function ruleOf(node: GraphNode): string {
       return 'V'
     case 'settled':
       return 'D'
+    case 'succeeded':
+      return 'A'
+    case 'item':
+      return 'i'
+    case 'group':
+      return `g${toleratedText(node)}`
   }
 }
 
-function needsOf(nodes: readonly GraphNode[], node: GraphNode): string {
-  if (node.kind === 'task') return templateNeeds(nodes, node.input, node.if)
-  return joinNeeds(false, withVirtualUpstreams(nodes, node.upstreams))
+/** A count, or, after `k`, millionths of the items. */
+function toleratedText({ tolerate = 0 }: GroupNode): string {
+  return tolerate > 0 && tolerate < 1 ? `k${Math.round(tolerate * 1e6)}` : String(tolerate)
 }
 
-function templateNeeds(
+function sourcesOfNode(nodes: readonly GraphNode[], node: GraphNode): Sources {
+  switch (node.kind) {
+    case 'task':
+      return templateSources(nodes, node.input, node.if)
+    case 'map':
+      return templateSources(nodes, node.items, node.itemKey)
+    case 'item':
+      return templateSources(nodes, node.output)
+    default:
+      return gather(nodes, new Set(node.kind === 'group' ? [] : node.upstreams))
+  }
+}
+
+function templateSources(
   nodes: readonly GraphNode[],
   template: Template,
   condition?: Template,
-): string {
+): Sources {
   const sources = sourcesOf(template)
   if (condition) sourcesOf(condition, sources)
-  const hasInput = sources.delete('input')
-  const indices = [...sources].filter((source) => source !== 'input')
-  return joinNeeds(hasInput, withVirtualUpstreams(nodes, indices))
+  return gather(nodes, sources)
 }
 
-/** A virtual node has no value of its own: it is made of its upstreams'. */
-function withVirtualUpstreams(
-  nodes: readonly GraphNode[],
-  indices: readonly number[],
-): Set<number> {
-  const needed = new Set<number>()
-  const open = [...indices]
-  for (let index = open.pop(); index !== undefined; index = open.pop()) {
-    if (needed.has(index)) continue
-    needed.add(index)
-    const node = nodes[index]
-    if (node !== undefined && node.kind !== 'task') open.push(...node.upstreams)
+/** A virtual node has no value of its own: it is made of its upstreams', that of an item's end of its template. */
+function gather(nodes: readonly GraphNode[], sources: ReadonlySet<Source>): Sources {
+  const found = new Set<Source>()
+  const open = [...sources]
+  for (let source = open.pop(); source !== undefined; source = open.pop()) {
+    if (found.has(source)) continue
+    found.add(source)
+    const node = typeof source === 'number' ? nodes[source] : undefined
+    if (node?.kind === 'item') open.push(...sourcesOf(node.output))
+    else if (node && isMadeOfUpstreams(node)) open.push(...node.upstreams)
   }
-  return needed
+  const all = [...found]
+  return {
+    input: found.has('input'),
+    nodes: ascending(all.filter((source) => typeof source === 'number')),
+    items: ascending(all.flatMap((source) => mapOfSource(source) ?? [])),
+  }
 }
 
-function joinNeeds(hasInput: boolean, indices: Set<number>): string {
-  const ascending = [...indices].sort((a, b) => a - b)
-  return [...(hasInput ? ['i'] : []), ...ascending].join(',')
+function isMadeOfUpstreams({ kind }: GraphNode): boolean {
+  return kind !== 'task' && kind !== 'map' && kind !== 'group'
+}
+
+function needsText(nodes: readonly GraphNode[], made: Sources, map: number | undefined): string {
+  return [
+    ...(made.input ? ['i'] : []),
+    ...made.items.map((item) => (item === map ? '.' : '*')),
+    ...made.nodes.map((index) => {
+      const node = nodes[index]
+      const text = node?.kind === 'group' ? `${index}:${node.upstreams[0]}` : String(index)
+      if (node?.map === map) return text
+      return node?.map === undefined ? `=${text}` : '*'
+    }),
+  ].join(',')
+}
+
+function ascending(indices: readonly number[]): number[] {
+  return [...new Set(indices)].sort((a, b) => a - b)
 }

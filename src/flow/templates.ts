@@ -60,6 +60,14 @@ export function sourcesOf(template: Template, found: Set<Source> = new Set()): S
   return found
 }
 
+const ITEM_SOURCE = /^(?:item|index):(\d+)$/
+
+/** The map whose item, or whose item's position, a source is; null for any other. */
+export function mapOfSource(source: Source): number | null {
+  const [, map] = (typeof source === 'string' && ITEM_SOURCE.exec(source)) || []
+  return map === undefined ? null : Number(map)
+}
+
 /** The nodes among them. */
 export function nodesOf(template: Template): number[] {
   return [...sourcesOf(template)].filter((source) => typeof source === 'number')

@@ -41,9 +41,11 @@ export type RunEvent =
  */
 export function eventsBetween(before: RunSnapshot | null, after: RunSnapshot): RunEvent[] {
   const events: RunEvent[] = before ? [] : [{ type: 'run.opened', at: after.openedAt }]
-  after.nodes.forEach((node, index) => {
-    if (node.kind === 'task') events.push(...nodeEvents(before?.nodes[index] ?? null, node, after))
-  })
+  const earlier = new Map(before?.nodes.map((node) => [node.index, node]))
+  for (const node of after.nodes) {
+    if (node.kind === 'task')
+      events.push(...nodeEvents(earlier.get(node.index) ?? null, node, after))
+  }
   events.sort((a, b) => a.at - b.at)
   const ended = isFinalRunState(after.state) && before?.state !== after.state
   if (ended && isFinalRunState(after.state)) {

@@ -84,6 +84,16 @@ export function invalidInput(node: TaskNode, problem: z.ZodError): AttemptEnd {
   return stopped('error', namedError('InvalidInput', message), 'invalid_input')
 }
 
+/** A map has nothing to go over. */
+export function mapInvalid(message: string): AttemptEnd {
+  return stopped('error', namedError('MapInvalid', message), 'map_invalid')
+}
+
+/** A map has made its items. */
+export function expanded(): AttemptEnd {
+  return { outcome: { kind: 'expanded' }, failure: null, decision: null }
+}
+
 /**
  * This worker doesn't know the task, or a policy that it names: the grant goes back, and after `limitMs` without a
  * worker that does, the node fails. `missing`: what it is, such as `the task ping`.

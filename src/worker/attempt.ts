@@ -68,7 +68,10 @@ export interface AttemptSurroundings {
 export interface Attempt {
   readonly runId: string
   readonly graph: CompiledGraph
+  /** With the key that it has in its run. */
   readonly node: TaskNode
+  /** The node of the graph: of a map's item, the one that it is an instance of. */
+  readonly template: TaskNode
   readonly grant: Grant
   readonly options: RunOptions
   readonly values: RunValues
@@ -87,7 +90,7 @@ export async function executeAttempt(
 ): Promise<AttemptEnd> {
   const { runId, node, graph, grant, values } = attempt
   if (node.if && (await values.fillIn(grant.index, node.if)) !== true) return conditionFalse()
-  const flowNode = around.handlers.node(graph.graph.flow, node)
+  const flowNode = around.handlers.node(graph.graph.flow, attempt.template)
   const { unknownTaskTimeoutMs } = around.settings
   if (!flowNode) return noHandler(`the task ${node.task}`, unknownTaskTimeoutMs)
   const bound = bindPolicy(around, policyFor(around.settings, attempt, flowNode))
@@ -308,11 +311,11 @@ function bindPolicy(
 
 function policyFor(
   settings: WorkerSettings,
-  { options, node }: Attempt,
+  { options, template }: Attempt,
   { retry, task, flowRetry }: FlowNode,
 ): Policy | null {
   return choosePolicy({
-    enqueue: options.nodes?.[node.key]?.retry ?? options.retry,
+    enqueue: options.nodes?.[template.key]?.retry ?? options.retry,
     node: retry,
     task: task.retry,
     flow: flowRetry,

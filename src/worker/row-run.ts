@@ -1,13 +1,23 @@
-import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../coordinator/answers.ts'
+import type {
+  ClaimAnswer,
+  Grant,
+  Place,
+  SettleAnswer,
+  SettleRefusal,
+  TicketToAdd,
+} from '../coordinator/answers.ts'
 import { type Delivery, type GoOn, type OpenedRun, STOP } from '../coordinator/coordinator.ts'
+import { nodeKey } from '../coordinator/run-instances.ts'
 import { messageOf } from '../core/errors.ts'
 import type { AttemptInfo } from '../core/hooks.ts'
-import type { TaskNode } from '../flow/graph.ts'
+import type { MapNode, TaskNode } from '../flow/graph.ts'
+import { templateOf } from '../flow/instances.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
 import { executeAttempt } from './attempt.ts'
-import { type AttemptEnd, interrupted } from './attempt-end.ts'
+import { type AttemptEnd, expanded, interrupted } from './attempt-end.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliverySurroundings } from './delivery.ts'
+import { chunkFrom, evaluateItems } from './expansion.ts'
 import type { KnownGraph } from './graphs.ts'
 import type { Permits } from './permits.ts'
 import { parseRunOptions } from './run-options.ts'
@@ -117,13 +127,15 @@ export class RowRun {
 
   /** One attempt, from its grant to its settle. Returns the attempts that were granted to go on with. */
   async #step(grant: Grant): Promise<readonly Grant[]> {
-    const node = this.#graph.graph.graph.nodes[grant.index]
-    if (node?.kind !== 'task') throw new Error(`node ${grant.index} of the graph has no task`)
+    const template = this.#graph.graph.graph.nodes[templateOf(grant.index)]
+    if (template?.kind === 'map') return await this.#expand(template, grant)
+    if (template?.kind !== 'task') throw new Error(`node ${grant.index} of the graph has no task`)
+    const node = await this.#instanceOf(template, grant)
     const info = this.#describe(node, grant)
     const { hooks, durations } = this.#around
     const startedAt = performance.now()
     hooks.onAttemptStarted?.(info)
-    const end = await this.#attempt(node, grant, startedAt)
+    const end = await this.#attempt(node, template, grant, startedAt)
     if (!end) {
       this.#end = { kind: 'lost' }
       return []
@@ -135,11 +147,7 @@ export class RowRun {
     const answer = await this.#settle(grant, end)
     if (answer.status === 'refused') {
       hooks.onRefused?.({ ...info, answer: answer.reason })
-      if (answer.reason === 'cancelled') {
-        this.#end = { kind: 'cancelled' }
-        return []
-      }
-      throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
+      return this.#refused(node.key, answer.reason)
     }
     if (outcome.kind === 'parked') {
       hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
@@ -151,11 +159,22 @@ export class RowRun {
     return await this.#afterSettle(answer, end)
   }
 
-  async #attempt(node: TaskNode, grant: Grant, receivedAt: number): Promise<AttemptEnd> {
+  /** Why nothing may be started any more. */
+  #stopped(): AttemptEnd {
     if (this.#isLate) return interrupted(new AttemptAborted('shutdown', 'the grant came too late'))
-    if (this.#around.isClosing()) {
-      return interrupted(new AttemptAborted('shutdown', 'the worker is shutting down'))
-    }
+    return this.#around.isClosing()
+      ? interrupted(new AttemptAborted('shutdown', 'the worker is shutting down'))
+      : null
+  }
+
+  async #attempt(
+    node: TaskNode,
+    template: TaskNode,
+    grant: Grant,
+    receivedAt: number,
+  ): Promise<AttemptEnd> {
+    const stopped = this.#stopped()
+    if (stopped) return stopped
     const { running } = this.#around
     const abort = new AttemptAbort()
     running.add(this.#job.name, abort)
@@ -164,6 +183,7 @@ export class RowRun {
         runId: this.#delivery.runId,
         graph: this.#graph.graph,
         node,
+        template,
         grant,
         options: parseRunOptions(this.#claim.options),
         values: this.#values,
@@ -173,13 +193,70 @@ export class RowRun {
         abort,
       })
     } catch (error) {
-      // Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it.
-      const unread = new AttemptAborted('shutdown', `Redis could not be read: ${messageOf(error)}`)
-      await this.#settle(grant, interrupted(unread), STOP)
-      throw error
+      return await this.#giveBack(grant, error)
     } finally {
       running.remove(this.#job.name, abort)
     }
+  }
+
+  /** Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it. */
+  async #giveBack(grant: Grant, error: unknown): Promise<never> {
+    const unread = new AttemptAborted('shutdown', `Redis could not be read: ${messageOf(error)}`)
+    await this.#settle(grant, interrupted(unread), STOP)
+    throw error
+  }
+
+  /** The node with the key that it has in the run. */
+  async #instanceOf(template: TaskNode, grant: Grant): Promise<TaskNode> {
+    if (template.map === undefined) return template
+    const { graph } = this.#graph
+    const at = graph.instances.locate(grant.index)
+    try {
+      const keys = await this.#values.itemKeys(at)
+      return { ...template, key: nodeKey(graph, at, (item) => keys.get(item) ?? null) }
+    } catch (error) {
+      return await this.#giveBack(grant, error)
+    }
+  }
+
+  /** The attempt of a map: it makes the nodes of its items, in chunks (R25). */
+  async #expand(node: MapNode, grant: Grant): Promise<readonly Grant[]> {
+    const end = await this.#makeItems(node, grant)
+    if (!end) return []
+    const answer = await this.#settle(grant, end)
+    if (answer.status === 'refused') return this.#refused(node.key, answer.reason)
+    return await this.#afterSettle(answer, end)
+  }
+
+  /** Null if the run was cancelled meanwhile. */
+  async #makeItems(node: MapNode, grant: Grant): Promise<AttemptEnd> {
+    const stopped = this.#stopped()
+    if (stopped) return stopped
+    const expansion = await evaluateItems(this.#graph.graph, node, grant.index, this.#values).catch(
+      (error: unknown) => this.#giveBack(grant, error),
+    )
+    if ('end' in expansion) return expansion.end
+    const { roots } = this.#graph.graph.instances.body(templateOf(grant.index))
+    const grain = this.#around.durations.grainFor(roots.map((root) => this.#taskOf(root)))
+    const { coordinator } = this.#around
+    for (let made = 0; made < expansion.items.length; ) {
+      const chunk = { ...chunkFrom(expansion.items, made), grain }
+      const answer = await coordinator.expand(this.#delivery, this.#run, grant, chunk)
+      if (answer.status === 'refused') {
+        this.#refused(node.key, answer.reason)
+        return null
+      }
+      made = answer.made
+      this.#add(answer.toAdd)
+      const closing = this.#stopped()
+      if (closing) return closing
+    }
+    return expanded()
+  }
+
+  #taskOf(index: number): string {
+    const node = this.#graph.graph.graph.nodes[index]
+    return node?.kind === 'task' ? node.task : ''
   }
 
   async #settle(
@@ -208,38 +285,44 @@ export class RowRun {
     }
   }
 
+  /** A cancelled run ends the delivery; anything else hands the job back. */
+  #refused(key: string, reason: SettleRefusal): readonly Grant[] {
+    if (reason !== 'cancelled') throw new Error(`the settle of ${key} was refused: ${reason}`)
+    this.#end = { kind: 'cancelled' }
+    return []
+  }
+
   /** What may go on after a node: ready nodes of its place, as many at once as there are free handlers. */
   #goOn(index: number): GoOn {
     const { durations } = this.#around
     if (this.#isLate || this.#around.isClosing()) return STOP
-    const next = this.#graph.nextTasks[index] ?? []
+    const template = templateOf(index)
+    const next = this.#graph.nextTasks[template] ?? []
     const grain = durations.grainFor(next)
     const mayContinue =
       this.#graph.isComplete &&
       this.#executed < CONTINUATION.maxTasks &&
       performance.now() - this.#startedAt < CONTINUATION.maxMs
     const extra = mayContinue ? this.#permits.tryTake(Math.min(next.length, grain) - 1) : 0
-    const place = mayContinue ? (this.#graph.graph.places[index] ?? -1) : -1
+    const place = mayContinue ? (this.#graph.graph.places[template] ?? -1) : -1
     return { place, grain, slots: 1 + extra }
   }
 
   async #afterSettle(answer: Settled, end: NonNullable<AttemptEnd>): Promise<readonly Grant[]> {
     this.#end = rowEndOf(answer, end)
-    if (answer.toAdd.length > 0) {
-      const { queues } = this.#around
-      const adding = addTickets(
-        queues,
-        this.#delivery.runId,
-        this.#graph.graph,
-        this.#place,
-        answer.toAdd,
-      )
-      // Failing to add is found at the end of the delivery; until then nobody else listens.
-      adding.catch(() => {})
-      this.#adding.push(adding)
-    }
+    this.#add(answer.toAdd)
     if (answer.values.length > 0) await this.#values.add(answer.values)
     return answer.grants
+  }
+
+  #add(tickets: readonly TicketToAdd[]): void {
+    if (tickets.length === 0) return
+    const { queues } = this.#around
+    const { graph } = this.#graph
+    const adding = addTickets(queues, this.#delivery.runId, graph, this.#place, tickets)
+    // Failing to add is found at the end of the delivery; until then nobody else listens.
+    adding.catch(() => {})
+    this.#adding.push(adding)
   }
 
   #describe(node: TaskNode, { attempt }: Grant): AttemptInfo {

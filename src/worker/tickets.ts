@@ -1,6 +1,7 @@
 import type { Place, TicketToAdd } from '../coordinator/answers.ts'
 import { ticketJobId } from '../core/ids.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import { templateOf } from '../flow/instances.ts'
 import { ENVELOPE_VERSION, type TicketData } from '../producer/envelope.ts'
 import { DEFAULT_QUEUE, JOB_OPTIONS } from '../producer/job-options.ts'
 import type { Queues } from '../producer/queues.ts'
@@ -10,7 +11,7 @@ export const DEFAULT_PLACE: Place = { queue: DEFAULT_QUEUE, priority: 0 }
 
 /** The queue and priority of a node, unless a decision moved it: its own, or its run's. */
 export function placeOf(graph: CompiledGraph, index: number, runPlace: Place): Place {
-  const node = graph.graph.nodes[index]
+  const node = graph.graph.nodes[templateOf(index)]
   if (node?.kind !== 'task') return runPlace
   return { queue: node.queue ?? runPlace.queue, priority: node.priority ?? runPlace.priority }
 }
@@ -38,7 +39,7 @@ function addTicket(
 ): Promise<void> {
   const [first = 0] = indices
   const { queue, priority } = place ?? placeOf(graph, first, runPlace)
-  const node = graph.graph.nodes[first]?.key ?? String(first)
+  const node = graph.graph.nodes[templateOf(first)]?.key ?? String(first)
   const { flow } = graph.graph
   const size = indices.length
   const data: TicketData = { v: ENVELOPE_VERSION, run: runId, ticket, flow, node, size }

@@ -1,8 +1,12 @@
--- readValues: what a node's input is made of, for a worker that goes on with a node and lacks some of it.
+-- readValues: values that a worker lacks, of a node that it goes on with or of the items of a group.
 --
--- Arguments: run, graph (hash), index
+-- Arguments: run, indices (<index>,... or of a group <index>:<its map>,...), withInput ('1': the run's input too)
 -- Returns {'values', values, input}, as `claim` gives them. Changes nothing.
-local function readValues(run, graph, index)
-  local values, input = valuesFor(run, graph, {index})
-  return {'values', values, input}
+local function readValues(run, indices, withInput)
+  local list, maps = {}, {}
+  for index, map in gmatch(indices, '(%d+):?(%d*)') do
+    list[#list + 1] = index
+    maps[index] = map ~= '' and map or nil
+  end
+  return {'values', readValuesOf(run, list, maps), withInput == '1' and call('HGET', runKey(run), 'i') or ''}
 end

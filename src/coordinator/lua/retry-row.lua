@@ -3,10 +3,13 @@
 -- Refused (returns the reason, nothing is written) when a descendant has started; returns nil when done, with `change`
 -- and `row.tokens` such that the claim that called it grants the nodes.
 
--- Has this join made up for a failure? Then its value is in use, and what it forgave stays forgiven.
+-- Has this join made up for a failure, or this group tolerated one? Then its value is in use, and what it forgave stays
+-- forgiven.
 local function hasForgiven(change, index)
-  if call('HGET', graphKey(change.graph), 'r' .. index) ~= 'J' then return false end
-  local state = unpackNode(nodeOf(change, upstreamsOf(change, index)[1]) or '')
+  local rule = graphField(change, 'r', index)
+  if rule ~= 'J' and rule ~= 'g' then return false end
+  local upstreams = upstreamsOf(change, index)
+  local state = unpackNode(nodeOf(change, upstreams[rule == 'J' and 1 or 2] or '') or '')
   return state == 'f' or state == 'u'
 end
 
@@ -15,12 +18,28 @@ local function hasStarted(state, attempts)
   return not isFinal(state) or int(attempts) > (state == 'I' and 1 or 0)
 end
 
--- All descendants of the retried nodes, or nil if one of them has started or made up for a failure.
+-- What waits for a node: indices and rules.
+local function dependantsOf(change, index)
+  local list, _, shift = {}, templateOf(index)
+  for j, rule, place in gmatch(graphField(change, 'd', index) or '', '(%d+)%.%d+%.(%a)%w*%.%d+%.(%d+)') do
+    list[#list + 1] = {rule == 'g' and groupIndex(change, shift, j, place) or shifted(shift, j), rule}
+  end
+  return list
+end
+
+-- All descendants of the retried nodes, with their states, or nil if one of them has started or made up for a failure;
+-- and of those that are groups, the retried and reset nodes that they counted.
 local function unstartedDescendants(change, retried)
-  local found, queue, head = {}, {}, 1
+  local found, counted, queue, head = {}, {}, {}, 1
   for index in pairs(retried) do queue[#queue + 1] = index end
   while head <= #queue do
-    for j in gmatch(call('HGET', graphKey(change.graph), 'd' .. queue[head]) or '', '(%d+)%.%d+%.%w+%.%d+') do
+    local from = queue[head]
+    for _, dependant in ipairs(dependantsOf(change, from)) do
+      local j, rule = unpack(dependant)
+      if rule == 'g' then
+        counted[j] = counted[j] or {}
+        counted[j][from] = retried[from] and 'F' or found[from]
+      end
       if not found[j] then
         local state, attempts = unpackNode(call('HGET', change.key, 'n' .. j) or '')
         if state and hasStarted(state, attempts) then return nil end
@@ -31,7 +50,7 @@ local function unstartedDescendants(change, retried)
     end
     head = head + 1
   end
-  return found
+  return found, counted
 end
 
 -- The packed counts of the upstreams of `index` that stay final, or nil if there are none.
@@ -46,6 +65,24 @@ local function recount(change, index, retried, reset)
   return counts > 0 and counts or nil
 end
 
+-- A group's counts without the nodes that are no longer final (by index, the state that they were in).
+local function recountGroup(change, index, uncounted)
+  local counts, failures = int(call('HGET', change.key, 'w' .. index)), 0
+  local failed = failedItems(change, index, counts)
+  for from, state in pairs(uncounted) do
+    local isItemOfIt = not graphField(change, 'b', from) and state ~= 'pending'
+    if isItemOfIt then counts = counts - countOf(state) end
+  end
+  for n, from in ipairs(failed) do
+    call('HDEL', change.key, 'f' .. index .. '.' .. n)
+    if not uncounted[from] then
+      failures = failures + 1
+      call('HSET', change.key, 'f' .. index .. '.' .. failures, from)
+    end
+  end
+  call('HSET', change.key, 'w' .. index, format('%d', counts))
+end
+
 local function resetDescendant(change, index, retried, reset)
   local packed = nodeOf(change, index)
   if packed then
@@ -53,6 +90,7 @@ local function resetDescendant(change, index, retried, reset)
     change.spent[#change.spent + 1] = 'n' .. index
     if sub(packed, 1, 1) == 'U' then change.failed = change.failed - 1 end
   end
+  if graphField(change, 'r', index) == 'g' then return end
   local counts = recount(change, index, retried, reset)
   if counts then
     change.fields[#change.fields + 1] = 'w' .. index
@@ -63,8 +101,9 @@ end
 local function retryRow(change, ticket, runState, row)
   local retried, tokens, ended = {}, {}, change.elapsed
   for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
-  local reset = unstartedDescendants(change, retried)
+  local reset, counted = unstartedDescendants(change, retried)
   if not reset then return 'descendant_started' end
+  for index, uncounted in pairs(counted) do recountGroup(change, index, uncounted) end
   for index in pairs(reset) do resetDescendant(change, index, retried, reset) end
   for index in pairs(retried) do
     local state, attempts = unpackNode(call('HGET', change.key, 'n' .. index))

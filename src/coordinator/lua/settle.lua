@@ -8,6 +8,7 @@
 --   retry        kind|JSON of error and decision     <delayMs>.<queue@priority or ''>: a place moves it to a new ticket
 --   interrupted  kind|JSON of error and decision     ''     the attempt costs nothing, the node is ready again
 --   skipped      skipped|JSON of the thrown Skip     dependants of the node
+--   expanded     ''                                  dependants of the node: a map whose items are all made (expand.lua)
 --   condition_false  ''                              dependants of the node; no attempt was made of the grant
 --   parked       kind|JSON for the day it gives up   <state letter>.<waitMs>.<waitedMs>.<limitMs>: what it waits for (H, B or
 --     O, see node.lua), when to look again, and how long it has waited; for H only the limit counts, the rest is known here
@@ -50,7 +51,14 @@ local OUTCOMES = {}
 function OUTCOMES.succeeded(change, attempt, detail)
   setNode(change, attempt.index, packNode('S', attempt.number, '', attempt.retries, attempt.crashes, attempt.start, change.elapsed))
   change.left = change.left - 1
-  resolve(change, 'S', detail)
+  resolve(change, 'S', detail, attempt.index)
+end
+
+-- A map has made all of its items.
+function OUTCOMES.expanded(change, attempt, detail)
+  local made = call('HGET', change.key, 'c' .. attempt.index) or '0'
+  call('HSET', change.key, 'c' .. attempt.index, '=' .. made)
+  OUTCOMES.succeeded(change, attempt, detail)
 end
 
 function OUTCOMES.failed(change, attempt, detail)
@@ -84,7 +92,7 @@ function OUTCOMES.parked(change, attempt, detail)
     wait = handlerWait(ended - since, tonumber(limitMs))
   end
   if not wait then
-    return OUTCOMES.failed(change, attempt, call('HGET', graphKey(change.graph), 'd' .. attempt.index) or '')
+    return OUTCOMES.failed(change, attempt, graphField(change, 'd', attempt.index) or '')
   end
   setNode(change, attempt.index, packNode(letter, int(attempt.number) - 1, attempt.ticket, attempt.retries, attempt.crashes,
     since, ended + wait))
@@ -94,7 +102,7 @@ end
 local function skip(change, attempt, letter, start, dependants)
   setNode(change, attempt.index, packNode(letter, attempt.number, '', attempt.retries, attempt.crashes, start, change.elapsed))
   change.left = change.left - 1
-  resolve(change, letter, dependants)
+  resolve(change, letter, dependants, attempt.index)
 end
 
 function OUTCOMES.skipped(change, attempt, detail) skip(change, attempt, 'X', attempt.start, detail) end
@@ -104,7 +112,7 @@ function OUTCOMES.condition_false(change, attempt, detail) skip(change, attempt,
 -- The result, or the line of the ended attempt; nothing for a grant that was given back.
 local function record(change, attempt, outcome, payload, token)
   if outcome == 'succeeded' then call('HSET', outKey(change.run), attempt.index, payload)
-  elseif outcome == 'condition_false' then return
+  elseif outcome == 'condition_false' or outcome == 'expanded' then return
   elseif outcome ~= 'parked' or sub(token, 1, 1) == '!' then
     local kind, details = match(payload, '^([^|]*)|(.*)$')
     appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, change.elapsed, details}, '|'))

@@ -7,7 +7,7 @@ local WORKER_LOST = '{"name":"WorkerLost","names":["WorkerLost","Error"],'
 -- that of an enqueue-time policy, of the graph, or the caller's default.
 local function chargeCrash(change, index, attempts, crashes, start)
   local charged = int(crashes) + 1
-  local limit = int(call('HGET', change.key, 'm' .. index) or call('HGET', graphKey(change.graph), 'm' .. index) or MAX_CRASHES)
+  local limit = int(call('HGET', change.key, 'm' .. templateOf(index)) or graphField(change, 'm', index) or MAX_CRASHES)
   local decision = charged > limit
     and '{"action":"stop","reason":"crash_loop","detail":"' .. charged .. ' crashes, ' .. limit .. ' allowed"}'
     or '{"action":"retry","rule":"crash","baseMs":0,"random":null,"delayMs":0,"retryNumber":' .. charged
@@ -22,6 +22,6 @@ local function failNode(change, index, packed, dependants)
   setNode(change, index, packed)
   change.left = change.left - 1
   change.failed = change.failed + 1
-  resolve(change, 'F', dependants)
+  resolve(change, 'F', dependants, index)
 end
 

@@ -40,7 +40,7 @@ local function grantToken(change, delivery, row, token, many, opening)
     crashes, limit = chargeCrash(change, index, attempts, crashes, start)
     if crashes > limit then
       failNode(change, index, packNode('F', attempts, delivery.ticket, retries, crashes, start, change.elapsed),
-        call('HGET', graphKey(change.graph), 'd' .. index) or '')
+        graphField(change, 'd', index) or '')
       return '!' .. index
     end
     if many then -- a company dissolves, so that a poison task is found (R6)

@@ -1,29 +1,14 @@
 -- Resolves what depends on nodes that became final: counts them for each dependant, asks the truth table (triggers.lua)
 -- and forgives.
--- Upstream counts are packed into one number, w<index>: succeeded + failed * 2^16 + skipped * 2^32. A node has at most
--- 65,535 upstreams (flow/graph.ts).
-local FAILED, SKIPPED = 65536, 4294967296
 
-local function countOf(state)
-  if state == 'S' then return 1 end
-  return hasFailed(state) and FAILED or SKIPPED
-end
-
--- One resolution works on a `change`: what this script has decided and not written yet.
---   see newChange in tickets.lua; ready: list of {index, delayMs, place, fan-in}, fan-in only where the settled node itself is
---   an upstream
-local function nodeOf(change, index)
-  return change.nodes[index] or call('HGET', change.key, 'n' .. index)
-end
-
-local function setNode(change, index, packed)
-  change.nodes[index] = packed
-end
-
+-- The nodes that a node waits for; of a group, its map and those of its items that failed.
 local function upstreamsOf(change, index)
-  local list = {}
-  for up in gmatch(call('HGET', graphKey(change.graph), 'u' .. index) or '', '%d+') do list[#list + 1] = up end
-  return list
+  local list, template, shift = {}, templateOf(index)
+  local ups, rule = unpack(call('HMGET', graphKey(change.graph), 'u' .. template, 'r' .. template))
+  for up in gmatch(ups or '', '%d+') do list[#list + 1] = shifted(shift, up) end
+  if rule ~= 'g' then return list end
+  local counts = int(call('HGET', change.key, 'w' .. index))
+  return {list[1], unpack(failedItems(change, index, counts))}
 end
 
 -- The first upstream (in order) that failed, or the node that made it fail.
@@ -68,8 +53,8 @@ end
 
 -- Counts one more final upstream of a node. Returns what the node becomes, or nil if that isn't decided, or was before.
 local function decide(change, index, fanIn, rule, propagates, n, count)
-  local counts = fanIn == '1' and count or call('HINCRBY', change.key, 'w' .. index, count)
-  local s, f, k, all = counts % FAILED, floor(counts % SKIPPED / FAILED), floor(counts / SKIPPED), tonumber(fanIn)
+  local counts, all = fanIn == '1' and count or call('HINCRBY', change.key, 'w' .. index, count), tonumber(fanIn)
+  local s, f, k = unpackCounts(counts)
   local complete = s + f + k == all
   if complete and all > 1 then change.spent[#change.spent + 1] = 'w' .. index end
   if not complete and not isFast(rule) then return nil end
@@ -78,19 +63,33 @@ local function decide(change, index, fanIn, rule, propagates, n, count)
   return outcome
 end
 
--- `dependants` of a node that became final as `state`: <index>.<fan-in>.<rule><k if skips propagate><n>.<delayMs>.<place>,...
+-- What depends on the node `from` (see CompiledGraph.dependants) and became final or ready by its end: what `decide` and
+-- `decideGroup` say of it.
+local function decideDependant(change, from, shift, state, count, j, fanIn, rule, propagates, n, place)
+  if rule ~= 'g' then
+    local index = shifted(shift, j)
+    return index, decide(change, index, fanIn, rule, propagates, n, count)
+  end
+  local index, own = groupIndex(change, shift, j, place)
+  local outcome, tolerated = decideGroup(change, index, shifted(own, fanIn), propagates == 'k', n, from, state)
+  for _, item in ipairs(tolerated or {}) do forgive(change, item) end
+  return index, outcome
+end
+
+-- The node `from` became final as `state`; `dependants`: <index>.<fan-in>.<rule><k if skips propagate><n>.<delayMs>.<place>,...
 -- Goes on through everything that becomes final by it. Nodes that can run are collected in change.ready.
-local function resolve(change, state, dependants)
-  local queue, head = {{state, dependants}}, 1
+local function resolve(change, state, dependants, from)
+  local queue, head = {{state, dependants, from}}, 1
   while head <= #queue do
-    local count = countOf(queue[head][1])
-    for j, fanIn, rule, propagates, n, delayMs, place in gmatch(queue[head][2], '(%d+)%.(%d+)%.(%a)(k?)(%d*)%.(%d+)%.(%d+)') do
-      local outcome = decide(change, j, fanIn, rule, propagates, n, count)
-      if outcome == 'Y' then change.ready[#change.ready + 1] = {j, tonumber(delayMs), place, head == 1 and fanIn or ''}
+    local ended, list, ender = unpack(queue[head])
+    local count, _, shift = countOf(ended), templateOf(ender)
+    for j, fanIn, rule, propagates, n, delayMs, place in gmatch(list, '(%d+)%.(%d+)%.(%a)(k?)(%d*)%.(%d+)%.(%d+)') do
+      local index, outcome = decideDependant(change, ender, shift, ended, count, j, fanIn, rule, propagates, n, place)
+      if outcome == 'Y' then change.ready[#change.ready + 1] = {index, tonumber(delayMs), place, head == 1 and fanIn or ''}
       elseif outcome then
-        finishVirtually(change, j, outcome)
-        if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, j)[1]) end
-        queue[#queue + 1] = {outcome, call('HGET', graphKey(change.graph), 'd' .. j) or ''}
+        finishVirtually(change, index, outcome)
+        if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, index)[1]) end
+        queue[#queue + 1] = {outcome, graphField(change, 'd', index) or '', index}
       end
     end
     head = head + 1

@@ -22,6 +22,8 @@ local function outcomeOf(rule, n, s, f, k, all)
   -- virtual nodes
   if rule == 'G' then return f > 0 and 'S' or 'N' end -- gate: the door of plan B
   if rule == 'J' or rule == 'V' then return s > 0 and 'S' or f > 0 and 'U' or 'K' end -- orElse, firstOf
+  if rule == 'A' then return f > 0 and 'U' or k > 0 and 'K' or 'S' end -- succeeded
+  if rule == 'i' then return f > 0 and 'U' or s > 0 and 'S' or 'K' end -- the end of an item
   return 'S' -- D, settled
 end
 

@@ -1,0 +1,92 @@
+import type { MapChunk } from '../coordinator/coordinator.ts'
+import { formatItem } from '../coordinator/stored-items.ts'
+import type { Json } from '../core/json.ts'
+import type { CompiledGraph } from '../flow/compile.ts'
+import type { MapNode } from '../flow/graph.ts'
+import { instanceIndex, type Level } from '../flow/instances.ts'
+import { fillTemplate } from '../flow/values.ts'
+import { quote } from '../strategies/option-schemas.ts'
+import { type AttemptEnd, mapInvalid } from './attempt-end.ts'
+import type { RunValues } from './values.ts'
+
+/** The items of a map, as they are stored, or how the map's attempt ends because there are none to make. */
+export type Expansion = { readonly items: readonly string[] } | { readonly end: AttemptEnd }
+
+/** A key has the place of the item in the keys of nodes, so it can't contain what ends it there. */
+const ITEM_KEY = /^[^[\]\p{Cc}]{1,100}$/u
+
+/** Items of one chunk at most (R25), and so many characters of them. */
+const CHUNK = { items: 1_000, characters: 500_000 } as const
+
+/** Evaluates what a map goes over. It throws only when Redis can't be read. */
+export async function evaluateItems(
+  graph: CompiledGraph,
+  node: MapNode,
+  index: number,
+  values: RunValues,
+): Promise<Expansion> {
+  const items = (await values.fillIn(index, node.items)) ?? null
+  if (!Array.isArray(items)) return invalid(node, `expected an array, got ${quote(items)}`)
+  if (items.length > node.maxItems) {
+    return invalid(
+      node,
+      `expected at most ${node.maxItems} items, got ${items.length}. Raise maxItems, or map over less`,
+    )
+  }
+  const keys = node.itemKey ? keysOf(graph, node, index, items, values) : items.map(() => '')
+  if (typeof keys === 'string') return invalid(node, keys)
+  return {
+    items: items.map((item: Json, position) =>
+      formatItem({ key: keys[position] ?? '', value: JSON.stringify(item) }),
+    ),
+  }
+}
+
+/** The chunks in which instances are made, beginning with the item at a position. */
+export function chunkFrom(items: readonly string[], first: number): Omit<MapChunk, 'grain'> {
+  let characters = 0
+  let end = first
+  while (end < items.length && end - first < CHUNK.items && characters < CHUNK.characters) {
+    characters += items[end]?.length ?? 0
+    end += 1
+  }
+  return { first, items: items.slice(first, end) }
+}
+
+/** The keys, or what is wrong with one. */
+function keysOf(
+  graph: CompiledGraph,
+  { itemKey }: MapNode,
+  index: number,
+  items: readonly Json[],
+  values: RunValues,
+): string[] | string {
+  const at = graph.instances.locate(index)
+  const positions = new Map<string, number>()
+  for (const [position, item] of items.entries()) {
+    const instance = graph.instances.itemInstance(at, position)
+    const level: Level = { map: at.template, position, instance }
+    const own = { ...at, levels: [...at.levels, level] }
+    const known = {
+      outcome: (node: number) => values.outcome(node),
+      item: (of: number) => (of === instanceIndex(instance) ? item : values.item(of)),
+      itemCount: (group: number) => values.itemCount(group),
+      input: () => values.input(),
+    }
+    const key = itemKey && fillTemplate(graph, own, itemKey, known)
+    const text = typeof key === 'number' ? String(key) : key
+    if (typeof text !== 'string' || !ITEM_KEY.test(text)) {
+      return `the key of item ${position}: expected a number, or a text of 1 to 100 characters without brackets and line breaks, got ${quote(key)}`
+    }
+    const other = positions.get(text)
+    if (other !== undefined) {
+      return `expected a key of its own for each item, got ${quote(text)} for the items ${other} and ${position}`
+    }
+    positions.set(text, position)
+  }
+  return [...positions.keys()]
+}
+
+function invalid({ key }: MapNode, problem: string): Expansion {
+  return { end: mapInvalid(`the items of ${key.replace(/\[\]$/, '')}: ${problem}`) }
+}
