@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest'
-import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../../src/coordinator/answers.ts'
+import type { ClaimAnswer, ExpandAnswer, Grant, Place, SettleAnswer } from '../../src/coordinator/answers.ts'
 import { connectRedis, type RedisConnection } from '../../src/coordinator/connection.ts'
 import {
   Coordinator,
@@ -10,14 +10,17 @@ import {
   STOP,
 } from '../../src/coordinator/coordinator.ts'
 import { ShardKeys } from '../../src/coordinator/keys.ts'
+import { nodeKey } from '../../src/coordinator/run-instances.ts'
 import { RunReader } from '../../src/coordinator/run-reader.ts'
 import { formatFailure, formatSkip } from '../../src/coordinator/run-record.ts'
 import type { NodeSnapshot, RunSnapshot } from '../../src/coordinator/run-snapshot.ts'
+import { formatItem } from '../../src/coordinator/stored-items.ts'
 import type { Script } from '../../src/coordinator/scripts.ts'
 import type { FailureKind, StopReason } from '../../src/core/failure.ts'
 import { newRunId, ticketJobId } from '../../src/core/ids.ts'
 import type { NodeState } from '../../src/core/states.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
+import { instanceIndex, templateOf } from '../../src/flow/instances.ts'
 import { redisUrl, testNamespace } from '../setup/namespace.ts'
 import { graphOf, type NodeSpec } from './graphs.ts'
 
@@ -248,21 +251,46 @@ export class Driver {
   /** The run's fields that should be gone when it has ended: counts of upstreams, and rows without a failed node. */
   async leftovers(): Promise<string[]> {
     const fields = await this.redis.hgetall(this.keys.run(this.runId))
+    const isGroup = (name: string) =>
+      this.graph.graph.nodes[templateOf(Number(name.slice(1)))]?.kind === 'group'
     const isLeft = ([name, value]: [string, string]) =>
-      /^[wh]\d+$/.test(name) || (/^t\d+$/.test(name) && !value.startsWith('e|'))
+      (/^[wh]\d+$/.test(name) && !isGroup(name)) || (/^t\d+$/.test(name) && !value.startsWith('e|'))
     const left = Object.entries(fields).filter(isLeft)
     const nodesLeft = await this.nodesLeft()
     return [...left.map(([name]) => name), ...(nodesLeft === 0 ? [] : [`${nodesLeft} nodes left`])]
   }
 
+  /** Of a map's item with the positions in brackets, such as `fetch[3]`. */
   indexOf(key: string): number {
-    const index = this.graph.indexOf(key)
-    if (index === undefined) throw new Error(`no node ${key}`)
-    return index
+    const positions = [...key.matchAll(/\[(\d+)\]/g)].map(([, position]) => Number(position))
+    const template = this.graph.indexOf(key.replaceAll(/\[\d+\]/g, '[*]'))
+    if (template === undefined) throw new Error(`no node ${key}`)
+    const { instances } = this.graph
+    const map = this.graph.graph.nodes[template]?.map
+    if (map === undefined) return template
+    let instance = 0
+    for (const [depth, of] of instances.body(map).path.entries()) {
+      const at = instances.locate(instance === 0 ? of : instanceIndex(instance, of))
+      instance = instances.itemInstance(at, positions[depth] ?? 0)
+    }
+    return instanceIndex(instance, template)
   }
 
   keyOf(index: number): string {
-    return this.graph.graph.nodes[index]?.key ?? String(index)
+    return nodeKey(this.graph, this.graph.instances.locate(index), () => null)
+  }
+
+  /** Makes items of a map, as its attempt would. */
+  async expand(
+    delivery: Delivery,
+    grant: Grant,
+    first: number,
+    items: readonly string[],
+    grain = 1,
+  ): Promise<ExpandAnswer> {
+    const stored = items.map((value) => formatItem({ key: '', value }))
+    const run = await this.openedRun()
+    return this.coordinator.expand(delivery, run, grant, { first, items: stored, grain })
   }
 
   async read(): Promise<RunSnapshot> {

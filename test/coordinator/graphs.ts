@@ -2,16 +2,23 @@ import { type CompiledGraph, compileGraph } from '../../src/flow/compile.ts'
 import type { GraphNode, TaskNode, Template, VirtualNode } from '../../src/flow/graph.ts'
 
 /** A node whose upstreams are still named by their keys. */
-export type NodeSpec =
+export type NodeSpec = {
+  readonly key: string
+  readonly after: readonly string[]
+  /** The map in whose body it is. */
+  readonly map?: string
+} & (
   | {
       readonly kind: 'task'
-      readonly key: string
-      readonly after: readonly string[]
       readonly trigger: TaskNode['trigger']
       readonly skipOnUpstreamSkip?: boolean
       readonly delayMs?: number
     }
-  | { readonly kind: VirtualNode['kind']; readonly key: string; readonly after: readonly string[] }
+  | { readonly kind: VirtualNode['kind'] }
+  | { readonly kind: 'map'; readonly maxItems: number }
+  | { readonly kind: 'group'; readonly tolerate?: number }
+  | { readonly kind: 'item' }
+)
 
 interface TaskSpecOptions {
   readonly trigger?: TaskNode['trigger']
@@ -44,6 +51,23 @@ export function settledOf(key: string, x: string): NodeSpec {
   return { kind: 'settled', key, after: [x] }
 }
 
+export function mapOf(key: string, after: readonly string[] = [], maxItems = 10): NodeSpec {
+  return { kind: 'map', key, after, maxItems }
+}
+
+export function groupOf(key: string, map: string, outcome: string, tolerate?: number): NodeSpec {
+  return { kind: 'group', key, after: [map, outcome], ...(tolerate !== undefined && { tolerate }) }
+}
+
+export function itemEnd(key: string, after: readonly string[]): NodeSpec {
+  return { kind: 'item', key, after }
+}
+
+/** The nodes in the body of a map. */
+export function inMap(map: string, specs: readonly NodeSpec[]): NodeSpec[] {
+  return specs.map((spec) => ({ map, ...spec }))
+}
+
 /** Compiles nodes in their order; upstreams must come before the nodes that name them. */
 export function graphOf(
   specs: readonly NodeSpec[],
@@ -56,10 +80,25 @@ export function graphOf(
       if (index === undefined) throw new Error(`${spec.key} names the unknown node ${key}`)
       return index
     })
-    if (spec.kind !== 'task') return { kind: spec.kind, key: spec.key, upstreams }
-    const { after, ...task } = spec
-    const input = inputFrom(upstreams)
-    return { ...task, task: spec.key, input, upstreams: upstreams.sort((a, b) => a - b) }
+    const { after: _, map, ...own } = spec
+    const base = map === undefined ? {} : { map: indices.get(map) ?? -1 }
+    switch (own.kind) {
+      case 'task': {
+        const input = inputFrom(upstreams)
+        upstreams.sort((a, b) => a - b)
+        return { ...own, ...base, task: spec.key, input, upstreams }
+      }
+      case 'map':
+        return { ...own, ...base, items: { ref: 'input', path: ['items'] }, upstreams }
+      case 'group': {
+        const [of = -1, outcome = -1] = upstreams
+        return { ...own, ...base, upstreams: [of, outcome] }
+      }
+      case 'item':
+        return { ...own, ...base, output: inputFrom(upstreams), upstreams }
+      default:
+        return { ...own, ...base, upstreams }
+    }
   })
   const last = nodes.length - 1
   const decisive = succeedsWhen?.map((key) => indices.get(key) ?? -1)

@@ -67,17 +67,18 @@ end
 
 -- A group's counts without the nodes that are no longer final (by index, the state that they were in).
 local function recountGroup(change, index, uncounted)
-  local counts, failures = int(call('HGET', change.key, 'w' .. index)), 0
-  local failed = failedItems(change, index, counts)
+  local counts = int(call('HGET', change.key, 'w' .. index))
+  local failed, fields, kept = failedItems(change, index, counts), {'f' .. index}, 0
   for from, state in pairs(uncounted) do
-    local isItemOfIt = not graphField(change, 'b', from) and state ~= 'pending'
-    if isItemOfIt then counts = counts - countOf(state) end
+    local isItem = state ~= 'pending' and not graphField(change, 'b', from)
+    if isItem then counts = counts - countOf(state) end
   end
-  for n, from in ipairs(failed) do
-    call('HDEL', change.key, 'f' .. index .. '.' .. n)
+  for n = 1, #failed do fields[#fields + 1] = 'f' .. index .. '.' .. n end
+  removeFields(change.key, fields)
+  for _, from in ipairs(failed) do
     if not uncounted[from] then
-      failures = failures + 1
-      call('HSET', change.key, 'f' .. index .. '.' .. failures, from)
+      kept = kept + 1
+      noteFailure(change, index, from, kept * FAILED)
     end
   end
   call('HSET', change.key, 'w' .. index, format('%d', counts))

@@ -2,7 +2,8 @@
 -- last of them, or with the map if that failed or was skipped. Of the run's fields, by index of the instance:
 --   c<map>          how many items the map has made; behind `=` once those are all
 --   w<group>        packed counts of its items that are final, as of any upstreams; kept for a manual retry
---   f<group>.<n>    the node whose end was that of the n-th item that failed
+--   f<group>        the first in order of the nodes whose ends were those of failed items
+--   f<group>.<n>    that of the n-th item that failed
 
 -- The index of a group as seen from its map or from an item of it. `around`: the map around it + 1, or 0.
 local function groupIndex(change, shift, template, around)
@@ -19,6 +20,13 @@ local function failedItems(change, group, counts)
   return list
 end
 
+local function noteFailure(change, group, from, counts)
+  local _, failures = unpackCounts(counts)
+  local first = call('HGET', change.key, 'f' .. group)
+  call('HSET', change.key, 'f' .. group .. '.' .. failures, from,
+    'f' .. group, first and tonumber(first) < tonumber(from) and first or from)
+end
+
 -- Notes the end of `from`, which is the group's map or one of its items. Returns what the group becomes, or nil if that
 -- isn't decided, or was before, and the items whose failures are tolerated.
 local function decideGroup(change, group, map, isFraction, n, from, state)
@@ -28,10 +36,7 @@ local function decideGroup(change, group, map, isFraction, n, from, state)
     counts, made = int(call('HGET', change.key, 'w' .. group)), call('HGET', change.key, 'c' .. map) or '0'
   else
     counts = call('HINCRBY', change.key, 'w' .. group, countOf(state))
-    if hasFailed(state) then
-      local _, failures = unpackCounts(counts)
-      call('HSET', change.key, 'f' .. group .. '.' .. failures, from)
-    end
+    if hasFailed(state) then noteFailure(change, group, from, counts) end
     made = call('HGET', change.key, 'c' .. map)
     if sub(made, 1, 1) ~= '=' then return nil end
   end

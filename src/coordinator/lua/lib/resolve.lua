@@ -1,14 +1,17 @@
 -- Resolves what depends on nodes that became final: counts them for each dependant, asks the truth table (triggers.lua)
 -- and forgives.
 
--- The nodes that a node waits for; of a group, its map and those of its items that failed.
+-- The nodes that a node waits for; of a group, its map, the first in order of its items that failed, and all of these.
 local function upstreamsOf(change, index)
   local list, template, shift = {}, templateOf(index)
   local ups, rule = unpack(call('HMGET', graphKey(change.graph), 'u' .. template, 'r' .. template))
   for up in gmatch(ups or '', '%d+') do list[#list + 1] = shifted(shift, up) end
   if rule ~= 'g' then return list end
-  local counts = int(call('HGET', change.key, 'w' .. index))
-  return {list[1], unpack(failedItems(change, index, counts))}
+  list[2] = call('HGET', change.key, 'f' .. index) or nil
+  for _, item in ipairs(failedItems(change, index, int(call('HGET', change.key, 'w' .. index)))) do
+    list[#list + 1] = item
+  end
+  return list
 end
 
 -- The first upstream (in order) that failed, or the node that made it fail.
