@@ -5,8 +5,12 @@ import type { RetryOption } from '../strategies/shorthand.ts'
 import { type Build, currentBuild, type Frame, newBuild, runBuild, runInFrame } from './build.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import type { FlowDefinition } from './flow-definition.ts'
-import { GRAPH_VERSION, type Graph, MAX_UPSTREAMS, type Template } from './graph.ts'
+import { GRAPH_VERSION, type Graph, MAX_NODES, MAX_UPSTREAMS, type Template } from './graph.ts'
 import type { Jsonify } from './jsonify.ts'
+import { endOfItem } from './item-node.ts'
+import { addMap, type Mapped } from './map.ts'
+import type { MapOptions } from './map-options.ts'
+import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
 import { nameSchema, PREFIX_END, prioritySchema, queueSchema } from './names.ts'
 import { takeFreeKey, takeKey } from './node-keys.ts'
 import { retrySchema } from './node-options.ts'
@@ -25,6 +29,23 @@ export interface FlowCall<I, O> {
   (input: Arg<I>): Ref<O>
   /** The same call with another prefix. */
   with(options: FlowCallOptions): FlowCall<I, O>
+  /**
+   * Runs the whole flow for each item, as `map` of a task does: its nodes are there once for each item, under the
+   * prefix `name[<item's key>]/`. The list has the flow's outputs.
+   *
+   * @example
+   * const receipts = checkout.map(input.orders, (order) => ({ order, rates }), { tolerate: 0.1 })
+   * @throws DefinitionError outside of a build function, and for arguments that don't fit
+   */
+  map<Items, Tolerate extends number | undefined = undefined>(
+    items: Items & Mappable<Items>,
+    fn: (item: Ref<ItemOf<Items>>, index: Ref<number>) => Arg<I>,
+    options?: MapOptions<ItemOf<Items>, Tolerate>,
+  ): MapResult<O, Tolerate>
+  map<Items, Tolerate extends number | undefined = undefined>(
+    items: Items & MappableAs<Items, I>,
+    options?: MapOptions<ItemOf<Items>, Tolerate>,
+  ): MapResult<O, Tolerate>
 }
 
 /** What `.with()` sets for one call of a flow in a flow. */
@@ -133,6 +154,11 @@ function buildGraph(
       `flow(): ${draft.flow}: expected a build function that calls a task, got a flow without nodes`,
     )
   }
+  if (draft.nodes.length > MAX_NODES) {
+    throw new DefinitionError(
+      `flow(): ${draft.flow}: expected at most ${MAX_NODES} nodes, got ${draft.nodes.length}. Many calls of one task can be a map: task.map(items, …)`,
+    )
+  }
   const crowded = draft.nodes.find((node) => node.upstreams.length > MAX_UPSTREAMS)
   if (crowded) {
     throw new DefinitionError(
@@ -150,14 +176,16 @@ function buildGraph(
 
 /** The indices of the nodes that `succeedsWhen` names, ascending. */
 function decisiveNodes({ flow, nodes }: Build, keys: readonly string[]): number[] {
-  const known = nodes.flatMap(({ kind, key }) => (kind === 'task' ? [key] : []))
+  const known = nodes.flatMap(({ kind, key, map }) =>
+    map === undefined && (kind === 'task' || kind === 'group') ? [key] : [],
+  )
   const strange = keys.find((key) => !known.includes(key))
   if (keys.length > 0 && strange === undefined) {
     return nodes.flatMap(({ key }, index) => (keys.includes(key) ? [index] : []))
   }
   const got = strange === undefined ? 'none' : quote(strange)
   throw new DefinitionError(
-    `flow(): ${flow}: succeedsWhen: expected keys of nodes that call a task (${known.slice(0, 20).join(', ')}), got ${got}`,
+    `flow(): ${flow}: succeedsWhen: expected keys of nodes that call a task, or of maps (${known.slice(0, 20).join(', ')}), got ${got}`,
   )
 }
 
@@ -183,6 +211,12 @@ function callOf(
         build,
         parseOptions(callSchema, options, `${definition.name}.with()`).key ?? key,
       ),
+    map: (items: unknown, ...rest: readonly unknown[]) => {
+      const { name } = definition
+      const addBody: Mapped['addBody'] = (draft, itemKey, input) =>
+        addFlowBody(draft, definition, build, itemKey + PREFIX_END, input)
+      return addMap({ name, key, addBody }, items, rest)
+    },
   })
 }
 
@@ -206,6 +240,21 @@ function inline(
   })
 }
 
+/** Runs the build function once more, for the items of a map. */
+function addFlowBody(
+  outer: Build,
+  definition: CheckedFlowOptions,
+  build: BuildFunction,
+  prefix: string,
+  input: Template,
+): number {
+  const first = outer.nodes.length
+  return runInFrame(outer, innerFrame(outer.frame, definition, prefix), () => {
+    const result = build(createRef(outer, input, `${prefix}input`))
+    return endOfItem(outer, first, outputOf(result, definition.name, outer))
+  })
+}
+
 function takePrefix(outer: Build, name: string, key: string | undefined): string {
   const { prefix } = outer.frame
   return key === undefined
@@ -215,6 +264,7 @@ function takePrefix(outer: Build, name: string, key: string | undefined): string
 
 function innerFrame(outer: Frame, inner: CheckedFlowOptions, prefix: string): Frame {
   return {
+    ...outer,
     prefix,
     retry: inner.retry ?? outer.retry,
     queue: inner.queue ?? outer.queue,

@@ -2,8 +2,16 @@ import { z } from 'zod'
 import { RepriseError } from '../core/errors.ts'
 import { fromJsonText, type Json } from '../core/json.ts'
 import { deepFreeze } from './deep-freeze.ts'
-import { GRAPH_VERSION, type Graph, type Template } from './graph.ts'
+import {
+  GRAPH_VERSION,
+  type Graph,
+  type ItemSource,
+  MAX_NODES,
+  MAX_UPSTREAMS,
+  type Template,
+} from './graph.ts'
 import { structureProblems } from './graph-structure.ts'
+import { isTolerance } from './tolerance.ts'
 import { isTrigger, type Trigger } from './trigger.ts'
 
 const indexSchema = z.int().min(0)
@@ -15,10 +23,15 @@ const jsonSchema = z.custom<Json>((value) => value !== undefined)
 
 const scalarSchema = z.union([z.string(), z.number(), z.boolean(), z.null()])
 
+const ITEM_SOURCE = /^(?:item|index):(?:0|[1-9]\d{0,8})$/
+const itemSourceSchema = z.custom<ItemSource>(
+  (value) => typeof value === 'string' && ITEM_SOURCE.test(value),
+)
+
 const templateSchema: z.ZodType<Template> = z.lazy(() =>
   z.union([
     z.strictObject({ lit: jsonSchema }),
-    z.strictObject({ ref: z.union([indexSchema, z.literal('input')]), path: pathSchema }),
+    z.strictObject({ ref: z.union([indexSchema, z.literal('input'), itemSourceSchema]), path: pathSchema }),
     z.strictObject({ obj: z.record(z.string(), templateSchema) }),
     z.strictObject({ arr: z.array(templateSchema) }),
     z.strictObject({ is: templateSchema, to: scalarSchema }),
@@ -28,9 +41,11 @@ const templateSchema: z.ZodType<Template> = z.lazy(() =>
   ]),
 )
 
+const everyNode = { key: z.string(), map: indexSchema.exactOptional() }
+
 const taskNodeSchema = z.strictObject({
+  ...everyNode,
   kind: z.literal('task'),
-  key: z.string(),
   task: z.string(),
   input: templateSchema,
   trigger: z.custom<Trigger>(isTrigger, { error: 'expected a trigger' }),
@@ -44,16 +59,47 @@ const taskNodeSchema = z.strictObject({
 })
 
 const virtualNodeSchema = z.strictObject({
-  kind: z.enum(['gate', 'join', 'first', 'settled']),
-  key: z.string(),
+  ...everyNode,
+  kind: z.enum(['gate', 'join', 'first', 'settled', 'succeeded']),
   upstreams: upstreamsSchema,
   paths: z.array(pathSchema).exactOptional(),
 })
 
+const mapNodeSchema = z.strictObject({
+  ...everyNode,
+  kind: z.literal('map'),
+  items: templateSchema,
+  itemKey: templateSchema.exactOptional(),
+  maxItems: z.int().min(1).max(MAX_UPSTREAMS),
+  upstreams: upstreamsSchema,
+})
+
+const groupNodeSchema = z.strictObject({
+  ...everyNode,
+  kind: z.literal('group'),
+  tolerate: z.custom<number>(isTolerance, { error: 'expected a tolerance' }).exactOptional(),
+  upstreams: z.tuple([indexSchema, indexSchema]),
+})
+
+const itemNodeSchema = z.strictObject({
+  ...everyNode,
+  kind: z.literal('item'),
+  output: templateSchema,
+  upstreams: upstreamsSchema,
+})
+
+const nodeSchema = z.discriminatedUnion('kind', [
+  taskNodeSchema,
+  mapNodeSchema,
+  virtualNodeSchema,
+  groupNodeSchema,
+  itemNodeSchema,
+])
+
 const graphSchema: z.ZodType<Graph> = z.strictObject({
   v: z.literal(GRAPH_VERSION),
   flow: z.string(),
-  nodes: z.array(z.discriminatedUnion('kind', [taskNodeSchema, virtualNodeSchema])).min(1),
+  nodes: z.array(nodeSchema).min(1).max(MAX_NODES),
   output: templateSchema,
   succeedsWhen: z.array(indexSchema).min(1).exactOptional(),
 })

@@ -1,20 +1,58 @@
-import { type Graph, type GraphNode, MAX_UPSTREAMS, type TaskNode } from './graph.ts'
+import { bodyProblems } from './body-structure.ts'
+import { type Graph, type GraphNode, MAX_UPSTREAMS } from './graph.ts'
 import { isNodeKey } from './names.ts'
-import { nodesOf } from './templates.ts'
-import { countsWhatIsSettled, settledNode } from './upstreams.ts'
+import { isSettledList } from './settled-list.ts'
+import { problemsOfSources, sourceProblem } from './source-structure.ts'
+import { sourcesOf } from './templates.ts'
 
 /** What is wrong with a graph whose parts have the right form; empty for one that can run. */
 export function structureProblems(graph: Graph): string[] {
-  const count = graph.nodes.length
+  const order = problemsOf(graph.nodes, orderProblems)
+  // The other checks follow the nodes back to those that come before them.
+  return order.length > 0 ? order : contentProblems(graph)
+}
+
+function contentProblems({ nodes, output, succeedsWhen = [] }: Graph): string[] {
   return [
-    ...repeatedKeys(graph.nodes),
-    ...graph.nodes.flatMap((node, index) => nodeProblems(graph.nodes, node, index)),
-    ...nodesOf(graph.output)
-      .filter((source) => source >= count)
-      .map((source) => `output: refers to node ${source} of ${count}`),
-    ...(graph.succeedsWhen ?? [])
-      .filter((index) => index >= count)
-      .map((index) => `succeedsWhen: names node ${index} of ${count}`),
+    ...repeatedKeys(nodes),
+    ...problemsOf(nodes, bodyProblems),
+    ...problemsOf(nodes, kindProblems),
+    ...problemsOf(nodes, problemsOfSources),
+    ...[...sourcesOf(output)].flatMap((source) => {
+      const problem = sourceProblem(nodes, source, undefined)
+      return problem === null ? [] : [`output: ${problem}`]
+    }),
+    ...succeedsWhen
+      .filter((index) => nodes[index] === undefined || nodes[index].map !== undefined)
+      .map((index) => `succeedsWhen: names node ${index} of ${nodes.length}`),
+  ]
+}
+
+function problemsOf(
+  nodes: readonly GraphNode[],
+  find: (nodes: readonly GraphNode[], node: GraphNode, index: number) => string[],
+): string[] {
+  return nodes.flatMap((node, index) =>
+    find(nodes, node, index).map((problem) => `${node.key}: ${problem}`),
+  )
+}
+
+function orderProblems(nodes: readonly GraphNode[], node: GraphNode, index: number): string[] {
+  const { map, upstreams } = node
+  return [
+    ...check(
+      upstreams.every((upstream) => upstream < index),
+      'has an upstream that does not come before it',
+    ),
+    ...check(new Set(upstreams).size === upstreams.length, 'has an upstream twice'),
+    ...check(
+      upstreams.length <= MAX_UPSTREAMS,
+      `has ${upstreams.length} upstreams; ${MAX_UPSTREAMS} are possible`,
+    ),
+    ...check(
+      map === undefined || (map < index && nodes[map]?.kind === 'map'),
+      `is in the body of node ${map}, which is no map that comes before it`,
+    ),
   ]
 }
 
@@ -27,58 +65,44 @@ function repeatedKeys(nodes: readonly GraphNode[]): string[] {
   })
 }
 
-function nodeProblems(nodes: readonly GraphNode[], node: GraphNode, index: number): string[] {
-  const problems = [
-    ...check(
-      node.upstreams.every((upstream) => upstream < index),
-      'has an upstream that does not come before it',
-    ),
-    ...check(new Set(node.upstreams).size === node.upstreams.length, 'has an upstream twice'),
-    ...check(
-      node.upstreams.length <= MAX_UPSTREAMS,
-      `has ${node.upstreams.length} upstreams; ${MAX_UPSTREAMS} are possible`,
-    ),
-    ...kindProblems(nodes, node),
-  ]
-  return problems.map((problem) => `${node.key}: ${problem}`)
-}
-
 function kindProblems(nodes: readonly GraphNode[], node: GraphNode): string[] {
+  const { upstreams } = node
   switch (node.kind) {
     case 'task':
       return [
-        ...check(isAscending(node.upstreams), 'has upstreams that are not ascending'),
+        ...ascendingProblems(upstreams),
         ...check(
-          waitsForSources(nodes, node),
-          'has an input from a node that is not among its upstreams',
-        ),
-        ...check(
-          node.trigger === 'all_success' || node.upstreams.length > 0,
+          node.trigger === 'all_success' || upstreams.length > 0,
           'has a trigger but no upstreams',
         ),
+      ]
+    case 'map':
+      return ascendingProblems(upstreams)
+    case 'item':
+      return [
+        ...ascendingProblems(upstreams),
+        ...check(upstreams.length > 0, 'expected one upstream or more'),
       ]
     case 'gate':
     case 'settled':
       return [
-        ...check(node.upstreams.length === 1, 'expected one upstream'),
-        ...pathProblems(node.upstreams, node.paths),
+        ...check(upstreams.length === 1, 'expected one upstream'),
+        ...pathProblems(upstreams, node.paths),
       ]
+    case 'succeeded':
+      return check(
+        upstreams.length === 1 && !node.paths && isSettledList(nodes, upstreams[0] ?? -1),
+        'expected one upstream, the settled items of a map',
+      )
     case 'join':
     case 'first':
       return [
-        ...check(node.upstreams.length >= 2, 'expected two upstreams or more'),
-        ...pathProblems(node.upstreams, node.paths),
+        ...check(upstreams.length >= 2, 'expected two upstreams or more'),
+        ...pathProblems(upstreams, node.paths),
       ]
+    case 'group':
+      return []
   }
-}
-
-/** What its input and its condition use is an upstream, or, under a trigger, tells of one. */
-function waitsForSources(nodes: readonly GraphNode[], node: TaskNode): boolean {
-  const sources = [...nodesOf(node.input), ...(node.if ? nodesOf(node.if) : [])]
-  const waitsFor = (index: number) => node.upstreams.includes(index)
-  const tellsOfOne = (source: number) =>
-    countsWhatIsSettled(node) && waitsFor(settledNode(nodes, source))
-  return sources.every((source) => waitsFor(source) || tellsOfOne(source))
 }
 
 function pathProblems(
@@ -91,8 +115,11 @@ function pathProblems(
   )
 }
 
-function isAscending(indices: readonly number[]): boolean {
-  return indices.every((index, position) => position === 0 || (indices[position - 1] ?? -1) < index)
+function ascendingProblems(indices: readonly number[]): string[] {
+  return check(
+    indices.every((index, position) => position === 0 || (indices[position - 1] ?? -1) < index),
+    'has upstreams that are not ascending',
+  )
 }
 
 function check(holds: boolean, problem: string): string[] {

@@ -1,6 +1,6 @@
 import { DefinitionError } from '../core/errors.ts'
 import type { Build } from './build.ts'
-import type { GraphNode, TaskNode } from './graph.ts'
+import type { GraphNode, MapNode, TaskNode } from './graph.ts'
 import { triggerText, waitsForFailure } from './trigger.ts'
 import { countsWhatIsSettled } from './upstreams.ts'
 
@@ -14,7 +14,7 @@ interface Guarded {
 }
 
 /**
- * Makes sure that no task of a plan starts unless its gate succeeded: a task that could is made to wait for the gate.
+ * Makes sure that no task and no map of a plan starts unless its gate succeeded: one that could is made to wait for it.
  * Nodes that no worker executes are left alone; what they let through is stopped at the tasks behind them.
  *
  * @param first the index of the plan's first node; its last is the last of the build
@@ -24,8 +24,14 @@ export function guardPlan(build: Build, gate: number, first: number): void {
   const guarded: Guarded = { success: new Set([gate]), failure: new Set([gate]) }
   for (const [offset, node] of build.nodes.slice(first).entries()) {
     const index = first + offset
+    if (node.map !== build.frame.map) {
+      // Its instances are made by a map of the plan, which waits for the gate.
+      guarded.success.add(index)
+      guarded.failure.add(index)
+      continue
+    }
     let succeedsOnlyBehind = canOnlySucceedBehind(node, guarded)
-    if (node.kind === 'task' && !succeedsOnlyBehind) {
+    if ((node.kind === 'task' || node.kind === 'map') && !succeedsOnlyBehind) {
       build.nodes[index] = waitForGate(node, gate)
       succeedsOnlyBehind = true
     }
@@ -43,6 +49,11 @@ function canOnlySucceedBehind(node: GraphNode, { success, failure }: Guarded): b
       return (
         waitsForFailure(node.trigger) && node.upstreams.every((upstream) => failure.has(upstream))
       )
+    case 'map':
+    case 'group':
+    case 'succeeded':
+    case 'item':
+      return node.upstreams.some((upstream) => success.has(upstream))
     case 'join':
     case 'first':
       return node.upstreams.every((upstream) => success.has(upstream))
@@ -60,8 +71,13 @@ function canOnlyFailBehind(node: GraphNode, { failure }: Guarded, startsBehind: 
         startsBehind &&
         (waitsForFailure(node.trigger) || node.upstreams.every((upstream) => failure.has(upstream)))
       )
+    case 'map':
+      return startsBehind && node.upstreams.every((upstream) => failure.has(upstream))
     case 'join':
     case 'first':
+    case 'group':
+    case 'succeeded':
+    case 'item':
       return node.upstreams.every((upstream) => failure.has(upstream))
     case 'gate':
     case 'settled':
@@ -69,8 +85,8 @@ function canOnlyFailBehind(node: GraphNode, { failure }: Guarded, startsBehind: 
   }
 }
 
-function waitForGate(node: TaskNode, gate: number): TaskNode {
-  if (countsWhatIsSettled(node)) {
+function waitForGate(node: TaskNode | MapNode, gate: number): TaskNode | MapNode {
+  if (node.kind === 'task' && countsWhatIsSettled(node)) {
     const option =
       node.trigger === 'all_success'
         ? 'skipOnUpstreamSkip: false'

@@ -1,23 +1,56 @@
 import { DefinitionError } from '../core/errors.ts'
 import type { Failure } from '../core/failure.ts'
 import { quote } from '../strategies/option-schemas.ts'
-import { currentBuild } from './build.ts'
+import { currentBuild, runInFrame } from './build.ts'
 import { guardPlan } from './guard-plan.ts'
-import type { Ref, RefOf, Settled } from './ref-types.ts'
-import { createRef } from './refs.ts'
+import type { GroupOf, Ref, RefOf, Settled } from './ref-types.ts'
+import { createRef, refTarget } from './refs.ts'
+import { isSettledList } from './settled-list.ts'
 import { addVirtualNode, nodePoint } from './virtual-nodes.ts'
 
 /**
  * How a node ended, as a value: `{ status: 'succeeded', value }`, or another status and `error`. What waits for it
- * runs also if the node failed. The failure still counts: the run fails.
+ * runs also if the node failed. The failure still counts: the run fails. Of a map's results it is a list: how each item
+ * ended.
  *
  * @example
  * report({ outcome: settled(ping({ url })) })
  * @throws DefinitionError outside of a build function, or if `ref` is not the value (or a part of the value) of a node
  */
-export function settled<T>(ref: RefOf<T>): Ref<Settled<T>> {
-  const build = currentBuild(() => outside('settled(ref)'))
-  const { index, key } = addVirtualNode(build, 'settled', [nodePoint(ref, 'settled(ref)', build)])
+export function settled<O>(group: GroupOf<O>): Ref<Settled<O>[]>
+export function settled<T>(ref: RefOf<T>): Ref<Settled<T>>
+export function settled(ref: unknown): Ref<unknown> {
+  const call = 'settled(ref)'
+  const build = currentBuild(() => outside(call))
+  const point = nodePoint(ref, call, build)
+  const node = build.nodes[point.node]
+  if (node?.kind === 'group' && (point.path.length > 0 || !refTarget(ref)?.isGroup)) {
+    throw new DefinitionError(
+      `${call}: expected what map() returned, as it is, got another Ref to the results of ${node.key}, or to a part of them. Call settled() where map() is called, and take a part of its result`,
+    )
+  }
+  const { index, key } = addVirtualNode(build, 'settled', [point])
+  return createRef(build, { ref: index, path: [] }, key)
+}
+
+/**
+ * The values of the items that succeeded, in their order: without those that failed or were skipped.
+ *
+ * @param ref the results of a map with `tolerate`, or `settled` of the results of any map
+ * @example
+ * merge({ pages: succeeded(fetchPage.map(input.urls, (url) => ({ url }), { tolerate: 0.1 })) })
+ * @throws DefinitionError outside of a build function, or for another Ref
+ */
+export function succeeded<O>(ref: RefOf<readonly Settled<O>[]>): Ref<O[]> {
+  const call = 'succeeded(ref)'
+  const build = currentBuild(() => outside(call))
+  const point = nodePoint(ref, call, build)
+  if (point.path.length > 0 || !isSettledList(build.nodes, point.node)) {
+    throw new DefinitionError(
+      `${call}: expected the results of a map with the option tolerate, or settled(results), as they are, got Ref<${refTarget(ref)?.label}>`,
+    )
+  }
+  const { index, key } = addVirtualNode(build, 'succeeded', [point])
   return createRef(build, { ref: index, path: [] }, key)
 }
 
@@ -43,7 +76,9 @@ export function orElse<A, B>(
   }
   const gate = addVirtualNode(build, 'gate', [x])
   const first = build.nodes.length
-  const planned = plan(createRef(build, { ref: gate.index, path: [] }, 'failure'))
+  const planned = runInFrame(build, { ...build.frame, plan: gate.index }, () =>
+    plan(createRef(build, { ref: gate.index, path: [] }, 'failure')),
+  )
   const y = nodePoint(planned, 'orElse(ref, plan): the result of plan', build)
   guardPlan(build, gate.index, first)
   if (y.node === x.node) {

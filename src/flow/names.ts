@@ -27,12 +27,22 @@ export const PREFIX_END = '/'
 /** Begins the own key of a virtual node; no user's key can contain it. */
 export const VIRTUAL_MARK = '$'
 
+/** Follows a map's group's key in that of the map, which makes its items. */
+export const MAP_MARK = '[]'
+
+/** Stands in the keys of a map's body where an instance has the item's key in brackets. */
+export const ITEM_MARK = '[*]'
+
 const SEGMENT = '[A-Za-z0-9][A-Za-z0-9._-]*'
+const ITEM = '(?:\\[[^[\\]]*\\])?'
 const NODE_KEY = new RegExp(
-  `^(?:${SEGMENT}${PREFIX_END})*(?:${SEGMENT}|[${VIRTUAL_MARK}]${SEGMENT})$`,
+  `^(?:${SEGMENT}${ITEM}${PREFIX_END})*(?:${SEGMENT}|[${VIRTUAL_MARK}]${SEGMENT})${ITEM}$`,
 )
 
-/** True for a text that has a node key's form, such as `ping`, `eu/ping-2` or `eu/$join`. */
+/**
+ * True for a text that has a node key's form, such as `ping`, `eu/ping-2`, `eu/$join`, and in maps `fetch[]`, `fetch[*]`,
+ * `fetch[42]` or `order[42]/pay`.
+ */
 export function isNodeKey(text: string): boolean {
   return NODE_KEY.test(text)
 }

@@ -1,4 +1,5 @@
 import { DefinitionError } from '../core/errors.ts'
+import type { Build } from './build.ts'
 
 /** The keys and prefixes that a flow's build has given out. */
 export interface NodeKeys {
@@ -38,4 +39,12 @@ export function takeFreeKey({ taken, lastNumbers }: NodeKeys, base: string, end 
   lastNumbers.set(base + end, number)
   taken.add(key)
   return key
+}
+
+/** Takes the key of what is called in a build function: the one that its `.with()` chose, else one made of its name. */
+export function takeNodeKey(build: Build, name: string, chosen: string | undefined): string {
+  const { prefix } = build.frame
+  return chosen === undefined
+    ? takeFreeKey(build.keys, prefix + name)
+    : takeKey(build.keys, prefix + chosen, `${name}.with()`)
 }

@@ -3,6 +3,7 @@ import type { FinalNodeState } from '../core/states.ts'
 import type { IsAny, Scalar } from './jsonify.ts'
 
 declare const VALUE: unique symbol
+declare const OUTPUT: unique symbol
 
 /** The part of a Ref that carries its type. Functions that take any Ref of a `T` take a `RefOf<T>`. */
 export interface RefOf<out T> {
@@ -20,6 +21,15 @@ export interface RefOf<out T> {
 export type Ref<T> = RefOf<T> & {
   readonly [Key in PropertyKeys<T>]: Ref<PropertyOf<T, Key>>
 }
+
+/** The part of a group's Ref that carries the type of what an item gives if it succeeds. */
+export interface GroupOf<out O> {
+  /** Exists for the compiler only. */
+  readonly [OUTPUT]: O
+}
+
+/** A Ref to the results of a map: the outputs of its items, or, with `tolerate`, how each of them ended. */
+export type Group<O, Result = O> = Ref<Result[]> & GroupOf<O>
 
 /** The properties of every object in the union `T`. */
 type PropertyKeys<T> =

@@ -1,11 +1,12 @@
 import { inspect } from 'node:util'
 import { DefinitionError } from '../core/errors.ts'
 import { quote } from '../strategies/option-schemas.ts'
+import { isVisible } from './bodies.ts'
 import type { Build } from './build.ts'
-import type { Template } from './graph.ts'
+import type { Source, Template } from './graph.ts'
 import { describeMisuse, type Misuse, misuseOf } from './ref-misuse.ts'
-import type { KeyAt, Ref, RefOf, ValueAt } from './ref-types.ts'
-import { templateAt } from './templates.ts'
+import type { Group, KeyAt, Ref, RefOf, ValueAt } from './ref-types.ts'
+import { sourcesOf, templateAt } from './templates.ts'
 
 /** What a Ref stands for. */
 export interface RefTarget {
@@ -16,14 +17,21 @@ export interface RefTarget {
   readonly label: string
   /** The Refs to its parts that were made so far, so that `input.a` is the same Ref every time. */
   readonly parts: Map<string | number, Ref<unknown>>
+  /** True for what a map returned: its outcome is one of each item. */
+  readonly isGroup: boolean
 }
 
 /** By the Ref and by the proxy's own target. */
 const targets = new WeakMap<object, RefTarget>()
 
 /** Makes a Ref. The caller vouches for the type of the value that the template will have. */
-export function createRef<T>(build: Build, template: Template | undefined, label: string): Ref<T> {
-  const target: RefTarget = { build, template, label, parts: new Map() }
+export function createRef<T>(
+  build: Build,
+  template: Template | undefined,
+  label: string,
+  isGroup = false,
+): Ref<T> {
+  const target: RefTarget = { build, template, label, parts: new Map(), isGroup }
   // A function, so that calling a Ref (`ref.items.map(...)`) is caught too.
   const core = Object.assign(() => undefined, {
     [inspect.custom]: () => `Ref<${label}>`,
@@ -37,6 +45,12 @@ export function createRef<T>(build: Build, template: Template | undefined, label
   return ref
 }
 
+/** Makes the Ref that a map returns, to the value of that node. The caller vouches for the type, as for that of any Ref. */
+export function createGroup(build: Build, node: number, label: string): Group<unknown, never> {
+  // Trust border: what tells the types of Refs apart exists for the compiler only.
+  return createRef(build, { ref: node, path: [] }, label, true) as Group<unknown, never>
+}
+
 /** What a Ref stands for; undefined for anything else. */
 export function refTarget(value: unknown): RefTarget | undefined {
   return typeof value === 'function' ? targets.get(value) : undefined
@@ -48,16 +62,27 @@ export function isRef(value: unknown): value is RefOf<unknown> {
 }
 
 /**
- * What a Ref stands for, after a check that it belongs to the build that is running.
+ * What a Ref stands for, after a check that it belongs to the build that is running, and can be used where that is.
  *
- * @throws DefinitionError for another flow's Ref
+ * @throws DefinitionError for another flow's Ref, and outside of a map for a Ref to something of one item
  */
 export function ownTarget(target: RefTarget, path: string, build: Build): RefTarget {
-  if (target.build === build && build.open) return target
+  if (target.build === build && build.open) {
+    refuseHidden(target, path, build)
+    return target
+  }
   throw new DefinitionError(
     `${path}: Ref<${target.label}> belongs to the build of flow ${quote(target.build.flow)}${
       target.build.open ? '' : ', which has ended'
     }. Use a Ref only inside of the build function that made it; between flows, pass it as input or return it as output`,
+  )
+}
+
+function refuseHidden({ template, label }: RefTarget, path: string, { nodes, frame }: Build): void {
+  const sources: Source[] = template === undefined ? [] : [...sourcesOf(template)]
+  if (sources.every((source) => isVisible(nodes, source, frame.map))) return
+  throw new DefinitionError(
+    `${path}: Ref<${label}> belongs to one item of a map, and can be used only inside of what is mapped. Outside of it, use what the call of map() returned`,
   )
 }
 

@@ -1,9 +1,11 @@
 import { DefinitionError } from '../core/errors.ts'
 import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
-import { type Build, currentBuild } from './build.ts'
+import { bodyUpstreams } from './bodies.ts'
+import { addNode, type Build, currentBuild } from './build.ts'
 import { operand } from './conditions.ts'
-import { takeFreeKey, takeKey } from './node-keys.ts'
+import type { Template } from './graph.ts'
+import { takeNodeKey } from './node-keys.ts'
 import type { CheckedNodeOptions } from './node-options.ts'
 import type { Ref, RefOf } from './ref-types.ts'
 import { createRef, ownTarget, refTarget } from './refs.ts'
@@ -15,7 +17,7 @@ import { checkTrigger } from './trigger-check.ts'
 import { countsWhatIsSettled } from './upstreams.ts'
 
 /** A call of a task in a build function: adds the node. */
-export function addTaskNode(
+export function callTask(
   definition: TaskDefinition,
   options: CheckedNodeOptions,
   input: unknown,
@@ -26,15 +28,28 @@ export function addTaskNode(
       `task ${JSON.stringify(name)} was called outside of a flow's build function, where a call adds a node. To run it on its own, call producer.enqueue(task, input)`,
   )
   const template = toTemplate(input, `${options.key ?? name}: input`, build)
+  const key = takeNodeKey(build, name, options.key)
+  const index = addTaskNode(build, definition, options, template, key)
+  return createRef(build, { ref: index, path: [] }, key)
+}
+
+/** @returns the index of the node */
+export function addTaskNode(
+  build: Build,
+  definition: TaskDefinition,
+  options: CheckedNodeOptions,
+  template: Template,
+  key: string,
+): number {
+  const { name } = definition
   const condition = options.if && operand(options.if, `${name}.with(): if`, build)
   const data = [...nodesOf(template), ...(condition ? nodesOf(condition) : [])]
   const after = afterNodes(options.after ?? [], `${name}.with(): after`, build)
   const reaction = reactionOf(options)
   const upstreams = countsWhatIsSettled(reaction)
     ? checkTrigger(build, name, reaction, data, after)
-    : ascending([...data, ...after])
-  const key = keyFor(build, name, options.key)
-  const index = build.nodes.push({
+    : bodyUpstreams(build, [...data, ...after])
+  const index = addNode(build, {
     kind: 'task',
     key,
     task: name,
@@ -52,14 +67,7 @@ export function addTaskNode(
     ...(build.frame.retry !== undefined && { flowRetry: build.frame.retry }),
     ...(options.timeout !== undefined && { timeoutMs: options.timeout }),
   })
-  return createRef(build, { ref: index - 1, path: [] }, key)
-}
-
-function keyFor(build: Build, name: string, chosen: string | undefined): string {
-  const { prefix } = build.frame
-  return chosen === undefined
-    ? takeFreeKey(build.keys, prefix + name)
-    : takeKey(build.keys, prefix + chosen, `${name}.with()`)
+  return index
 }
 
 /** Where it runs. What the run itself decides is left out, so that it can be chosen when the run is enqueued. */
@@ -99,8 +107,4 @@ function reactionOf({ trigger = 'all_success', skipOnUpstreamSkip }: CheckedNode
   const isDefault =
     skipOnUpstreamSkip === undefined || skipOnUpstreamSkip === propagatesSkips(trigger)
   return { trigger, ...(isDefault ? {} : { skipOnUpstreamSkip }) }
-}
-
-function ascending(indices: readonly number[]): number[] {
-  return [...new Set(indices)].sort((a, b) => a - b)
 }

@@ -14,10 +14,13 @@ import {
   retrySchema,
   timeoutSchema,
 } from './node-options.ts'
+import { addMap, type Mapped } from './map.ts'
+import type { MapOptions } from './map-options.ts'
+import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
 import type { Arg, Ref } from './ref-types.ts'
 import { zodSchema } from './schema-option.ts'
 import type { TaskDefinition } from './task-definition.ts'
-import { addTaskNode } from './task-node.ts'
+import { addTaskNode, callTask } from './task-node.ts'
 
 /** What can be called in a build function. `I` is the raw input, `O` the stored output. */
 export interface TaskCall<I, O> {
@@ -25,6 +28,27 @@ export interface TaskCall<I, O> {
   (input: Arg<I>): Ref<O>
   /** The same call with options for the one node that it makes. */
   with(options: NodeOptions): TaskCall<I, O>
+  /**
+   * Adds a node for each item, however many there are when the flow runs, and returns a Ref to the list of their
+   * outputs, in the order of the items. With `tolerate` the list tells of each item how it ended, as `settled` does. A
+   * map of such a Ref goes on with each item as soon as that is done.
+   *
+   * @param items a Ref to an array, or an array with Refs in it
+   * @param fn makes the input for one item. It runs once, at definition, with Refs, and can't call tasks. Without it
+   *   the item is the input
+   * @example
+   * const pages = fetchPage.map(input.urls, (url) => ({ url, tries: 3 }), { key: (url) => url })
+   * @throws DefinitionError outside of a build function, and for arguments that don't fit
+   */
+  map<Items, Tolerate extends number | undefined = undefined>(
+    items: Items & Mappable<Items>,
+    fn: (item: Ref<ItemOf<Items>>, index: Ref<number>) => Arg<I>,
+    options?: MapOptions<ItemOf<Items>, Tolerate>,
+  ): MapResult<O, Tolerate>
+  map<Items, Tolerate extends number | undefined = undefined>(
+    items: Items & MappableAs<Items, I>,
+    options?: MapOptions<ItemOf<Items>, Tolerate>,
+  ): MapResult<O, Tolerate>
 }
 
 /** A typed function that workers execute. Made by `task()`. */
@@ -144,10 +168,16 @@ function callOf(
   definition: TaskDefinition,
   options: CheckedNodeOptions,
 ): TaskCall<unknown, unknown> {
-  const call = (input: unknown) => addTaskNode(definition, options, input)
+  const call = (input: unknown) => callTask(definition, options, input)
   Object.defineProperty(call, 'name', { value: definition.name })
   return Object.assign(call, {
     with: (more: NodeOptions) =>
       callOf(definition, { ...options, ...checkNodeOptions(more, definition.name) }),
+    map: (items: unknown, ...rest: readonly unknown[]) => {
+      const { name } = definition
+      const addBody: Mapped['addBody'] = (build, key, input) =>
+        addTaskNode(build, definition, options, input, key)
+      return addMap({ name, key: options.key, addBody }, items, rest)
+    },
   })
 }

@@ -14,7 +14,7 @@ import { settledNode } from './upstreams.ts'
  * @throws DefinitionError that says what to do instead
  */
 export function checkTrigger(
-  { nodes }: Build,
+  { nodes, frame }: Build,
   name: string,
   reaction: Pick<TaskNode, 'trigger' | 'skipOnUpstreamSkip'>,
   data: readonly number[],
@@ -25,9 +25,15 @@ export function checkTrigger(
     const skips = trigger === 'all_success' ? 'skipOnUpstreamSkip: false' : triggerOption(trigger)
     throw new DefinitionError(`${name}.with(): ${skips}: ${problem}`)
   }
+  const outside = [...data, ...after].find((index) => nodes[index]?.map !== frame.map)
+  if (outside !== undefined) {
+    refuse(
+      `it waits for ${nodes[outside]?.key}, which is outside of the map, so the map waits for that as a whole. In a map, such a node can wait for and use what belongs to its item, and the run's input`,
+    )
+  }
   const mayLack = data
     .map((index) => nodes[index])
-    .find((node) => isFast(trigger) || node?.kind === 'task' || node?.kind === 'gate')
+    .find((node) => isFast(trigger) || (node && mayLackValue(node)))
   if (mayLack) {
     refuse(
       isFast(trigger)
@@ -68,6 +74,10 @@ function countProblem(
     : null
 }
 
+function mayLackValue({ kind }: GraphNode): boolean {
+  return kind === 'task' || kind === 'gate' || kind === 'group' || kind === 'item'
+}
+
 function mayFail(node: GraphNode | undefined): boolean {
-  return node?.kind === 'task' || node?.kind === 'join' || node?.kind === 'first'
+  return node !== undefined && node.kind !== 'gate' && node.kind !== 'settled'
 }
