@@ -25,6 +25,7 @@ export function run(nodes: readonly NodeSnapshot[], parts: Partial<RunSnapshot> 
 export function node(key: string, parts: Partial<NodeSnapshot> = {}): NodeSnapshot {
   return {
     key,
+    index: 0,
     kind: 'task',
     task: key,
     state: 'pending',

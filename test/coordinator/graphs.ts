@@ -89,12 +89,14 @@ export function graphOf(
         return { ...own, ...base, task: spec.key, input, upstreams }
       }
       case 'map':
+        upstreams.sort((a, b) => a - b)
         return { ...own, ...base, items: { ref: 'input', path: ['items'] }, upstreams }
       case 'group': {
         const [of = -1, outcome = -1] = upstreams
         return { ...own, ...base, upstreams: [of, outcome] }
       }
       case 'item':
+        upstreams.sort((a, b) => a - b)
         return { ...own, ...base, output: inputFrom(upstreams), upstreams }
       default:
         return { ...own, ...base, upstreams }

@@ -1,9 +1,13 @@
 import type { RedisConnection } from '../../src/coordinator/connection.ts'
+import type { RunSnapshot } from '../../src/coordinator/run-snapshot.ts'
 import type { Script } from '../../src/coordinator/scripts.ts'
+import { isFinalNodeState, type NodeState } from '../../src/core/states.ts'
+import type { CompiledGraph } from '../../src/flow/compile.ts'
+import { templateOf } from '../../src/flow/instances.ts'
 import { Driver } from './driver.ts'
 import type { RandomRun } from './random-graph.ts'
 import { UnreliableWorkers } from './random-run.ts'
-import { type ExpectedRun, expectedRun } from './run-model.ts'
+import { type ExpectedRun, expectedRun, type Place } from './run-model.ts'
 
 const MAX_CRASHES = 2
 
@@ -24,8 +28,41 @@ export async function execute(
 }
 
 /** How the run should have ended, given what happened to its attempts. */
-export function expected({ graph }: RandomRun, { happened }: UnreliableWorkers): ExpectedRun {
-  return expectedRun(graph, (index) => happened[index] ?? [], MAX_CRASHES)
+export function expected(
+  run: RandomRun,
+  { happened }: UnreliableWorkers,
+  ended: RunSnapshot,
+): ExpectedRun {
+  const places = placesIn(run.graph, ended)
+  const model = expectedRun(run.graph, places, (index) => happened.get(index) ?? [], MAX_CRASHES)
+  for (const [i, { index }] of places.entries()) {
+    const isMap = run.graph.instances.bodies.has(templateOf(index))
+    if (!isMap || model.nodes[i]?.state !== 'succeeded') continue
+    const made = itemsOf(run.graph, places, index)
+    if (made !== run.itemsOf(index)) throw new Error(`${places[i]?.key} made ${made} items`)
+  }
+  return model
+}
+
+/** The nodes that a run had. */
+export function placesIn({ instances }: CompiledGraph, { nodes }: RunSnapshot): Place[] {
+  return nodes.map(({ index, key }) => {
+    const { template, levels } = instances.locate(index)
+    return { index, key, template, positions: levels.map(({ position }) => position) }
+  })
+}
+
+function itemsOf({ instances }: CompiledGraph, places: readonly Place[], map: number): number {
+  const at = instances.locate(map)
+  const positions = places.flatMap(({ index }) => {
+    const { levels } = instances.locate(index)
+    const level = levels[at.levels.length]
+    const isInside =
+      level?.map === at.template &&
+      levels[at.levels.length - 1]?.instance === at.levels.at(-1)?.instance
+    return level && isInside ? [level.position] : []
+  })
+  return new Set(positions).size
 }
 
 /**
@@ -36,11 +73,17 @@ export function expected({ graph }: RandomRun, { happened }: UnreliableWorkers):
 export async function outcomeOf(driver: Driver) {
   const leftovers = await driver.leftovers()
   if (leftovers.length > 0) throw new Error(`the run left ${leftovers.join(', ')}`)
-  const { state, nodes } = await driver.read()
+  const run = await driver.read()
+  return { run, outcome: outcomeIn(run) }
+}
+
+/** How a run ended, as the model tells it. */
+export function outcomeIn({ state, nodes }: RunSnapshot): ExpectedRun {
+  if (state !== 'succeeded' && state !== 'failed') throw new Error(`the run is ${state}`)
   return {
     state,
     nodes: nodes.map(({ state, attempts, forgiven, causedBy, causes, skipReason }) => ({
-      state,
+      state: finalState(state),
       attempts,
       forgiven,
       causedBy,
@@ -48,4 +91,9 @@ export async function outcomeOf(driver: Driver) {
       skipReason,
     })),
   }
+}
+
+function finalState(state: NodeState) {
+  if (!isFinalNodeState(state)) throw new Error(`a node is ${state}`)
+  return state
 }

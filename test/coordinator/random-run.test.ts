@@ -1,16 +1,17 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { SkipReason } from '../../src/coordinator/run-snapshot.ts'
+import type { RunSnapshot, SkipReason } from '../../src/coordinator/run-snapshot.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
 import type { GraphNode } from '../../src/flow/graph.ts'
+import { templateOf } from '../../src/flow/instances.ts'
 import { NAMED_TRIGGERS } from '../../src/flow/trigger.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Tally } from '../setup/tally.ts'
 import { useRedis } from './driver.ts'
 import { randomRun } from './random-graph.ts'
-import { execute, expected, outcomeOf } from './random-property.ts'
+import { execute, expected, outcomeOf, placesIn } from './random-property.ts'
 import { endedRows } from './random-run.ts'
-import type { ExpectedRun } from './run-model.ts'
+import { descendantsOf, type ExpectedRun, forgivable, type Place } from './run-model.ts'
 
 const redis = useRedis()
 describeWithRedis(
@@ -21,17 +22,18 @@ describeWithRedis(
       await fc.assert(
         fc.asyncProperty(randomRun, fc.infiniteStream(fc.nat()), async (run, draws) => {
           const { driver, workers } = await execute(redis(), run, chooser(draws))
-          const model = expected(run, workers)
-          expect(await outcomeOf(driver)).toEqual(model)
-          count(tally, run.graph.graph.nodes, model)
-          for (const { attempts, log, state } of (await driver.read()).nodes) {
+          const { run: ended, outcome } = await outcomeOf(driver)
+          const model = expected(run, workers, ended)
+          expect(outcome).toEqual(model)
+          count(tally, run.graph, ended, model)
+          for (const { attempts, log, state } of ended.nodes) {
             const unsuccessful = state === 'succeeded' && attempts > 0 ? attempts - 1 : attempts
             expect(log.map(({ attempt }) => attempt)).toEqual(
               Array.from({ length: unsuccessful }, (_, i) => i + 1),
             )
           }
         }),
-        { numRuns: 1_250 },
+        { numRuns: 1_500 },
       )
       console.table(tally.table)
       expect(tally.rarerThan(500, EVERYTHING)).toEqual([])
@@ -46,57 +48,80 @@ describeWithRedis(
           const row = rows[choose(rows.length)]
           if (!row) return
           const before = await driver.read()
-          const hasStarted = (index: number) => (before.nodes[index]?.attempts ?? 0) > 0
-          const hasForgiven = (index: number) => {
-            const { kind, upstreams } = run.graph.graph.nodes[index] ?? {}
-            const succeeded = before.nodes[index]?.state === 'succeeded'
-            return kind === 'join' && succeeded && before.nodes[upstreams?.[0] ?? -1]?.forgiven
-          }
-          const descendants = descendantsOf(run.graph, row.indices)
-          const isRefused = descendants.some((index) => hasStarted(index) || hasForgiven(index))
-          await workers.pressRetry(row, descendants)
+          const places = placesIn(run.graph, before)
+          const nodeOf = new Map(before.nodes.map((node) => [node.index, node]))
+          const hasStarted = ({ index }: Place) => (nodeOf.get(index)?.attempts ?? 0) > 0
+          const hasForgiven = (place: Place) =>
+            nodeOf.get(place.index)?.state === 'succeeded' &&
+            forgivable(run.graph, places, place).some(({ index }) => nodeOf.get(index)?.forgiven)
+          const descendants = descendantsOf(
+            run.graph,
+            places,
+            row.indices,
+            (index) => nodeOf.get(index)?.state === 'succeeded',
+          )
+          const isRefused = descendants.some((place) => hasStarted(place) || hasForgiven(place))
+          await workers.pressRetry(
+            row,
+            descendants.map(({ index }) => index),
+          )
           const after = await driver.read()
           if (isRefused) {
             expect([after.state, after.nodes]).toEqual([before.state, before.nodes])
             return
           }
-          const { state, nodes } = expected(run, workers)
-          expect(await outcomeOf(driver)).toEqual({
+          const { run: ended, outcome } = await outcomeOf(driver)
+          const { state, nodes } = expected(run, workers, ended)
+          expect(outcome).toEqual({
             state,
-            nodes: nodes.map((node, i) =>
-              row.indices.includes(i)
-                ? { ...node, attempts: (before.nodes[i]?.attempts ?? 0) + node.attempts }
-                : node,
-            ),
+            nodes: nodes.map((node, i) => {
+              const { index = -1 } = ended.nodes[i] ?? {}
+              if (!row.indices.includes(index)) return node
+              return { ...node, attempts: (nodeOf.get(index)?.attempts ?? 0) + node.attempts }
+            }),
           })
         }),
-        { numRuns: 200 },
+        { numRuns: 300 },
       )
     }, 120_000)
   },
   { needs: 'real' },
 )
 
+const VIRTUAL = [
+  ...['gate', 'join', 'first', 'settled', 'succeeded', 'item'],
+  ...['map', 'map in a map', 'group', 'tolerant group'],
+]
 const COUNTS = ['at_least', 'at_most'].flatMap((kind) => [`${kind} success`, `${kind} failed`])
 const SKIPS: SkipReason[] = ['upstream_skipped', 'not_needed', 'condition', 'thrown']
 
 /** Every trigger, virtual node and outcome. */
 const EVERYTHING = [
-  ...[...NAMED_TRIGGERS, ...COUNTS, 'gate', 'join', 'first', 'settled'].map((rule) => `of ${rule}`),
+  ...[...NAMED_TRIGGERS, ...COUNTS, ...VIRTUAL].map((rule) => `of ${rule}`),
   ...['succeeded', 'failed', 'failed, forgiven', 'upstream_failed', 'upstream_failed, forgiven'],
   ...SKIPS.map((reason) => `skipped ${reason}`),
 ]
 
-function count(tally: Tally, nodes: readonly GraphNode[], model: ExpectedRun): void {
+function count(
+  tally: Tally,
+  { graph }: CompiledGraph,
+  { nodes }: RunSnapshot,
+  model: ExpectedRun,
+): void {
   tally.add(`run ${model.state}`)
-  for (const [index, node] of nodes.entries()) {
-    const { state, forgiven, skipReason } = model.nodes[index] ?? {}
+  for (const [i, { index }] of nodes.entries()) {
+    const node = graph.nodes[templateOf(index)]
+    if (!node) throw new Error(`no node ${index}`)
+    const { state, forgiven, skipReason } = model.nodes[i] ?? {}
     tally.add(`of ${ruleText(node)}`)
+    if (node.map !== undefined) tally.add('of an item')
     tally.add(`${state}${forgiven ? ', forgiven' : ''}${skipReason ? ` ${skipReason}` : ''}`)
   }
 }
 
 function ruleText(node: GraphNode): string {
+  if (node.kind === 'map') return node.map === undefined ? 'map' : 'map in a map'
+  if (node.kind === 'group') return node.tolerate === undefined ? 'group' : 'tolerant group'
   if (node.kind !== 'task') return node.kind
   const { trigger } = node
   return typeof trigger === 'string' ? trigger : `${trigger.kind} ${trigger.of}`
@@ -104,14 +129,4 @@ function ruleText(node: GraphNode): string {
 
 function chooser(draws: IterableIterator<number>): (choices: number) => number {
   return (choices) => Number(draws.next().value ?? 0) % Math.max(1, choices)
-}
-
-function descendantsOf({ graph }: CompiledGraph, roots: readonly number[]): number[] {
-  const found = new Set<number>()
-  for (const [index, { upstreams }] of graph.nodes.entries()) {
-    if (upstreams.some((upstream) => found.has(upstream) || roots.includes(upstream))) {
-      found.add(index)
-    }
-  }
-  return [...found]
 }

@@ -1,5 +1,6 @@
 import type { ClaimAnswer, Grant, RowLeft, TicketToAdd } from '../../src/coordinator/answers.ts'
 import { type Delivery, type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
+import { templateOf } from '../../src/flow/instances.ts'
 import {
   type Driver,
   failure,
@@ -13,6 +14,8 @@ import {
 import type { RandomRun } from './random-graph.ts'
 import type { Step } from './run-model.ts'
 
+const EXPANDED: Outcome = { kind: 'expanded' }
+
 /** A delivery that goes on, with the attempts that run in it. */
 interface Working {
   readonly ticket: number
@@ -25,9 +28,12 @@ type Waiting = 'new' | 'redelivered' | 'retriedByHand'
 /** Executes a run through the driver as unreliable workers would: whatever `choose` says is lost, repeated or late. */
 export class UnreliableWorkers {
   /** What happened to each node's attempts (of the last manual retry on). */
-  readonly happened: Step[][]
+  readonly happened = new Map<number, Step[]>()
   readonly #driver: Driver
-  readonly #planned: Step[][]
+  readonly #run: RandomRun
+  readonly #planned = new Map<number, Step[]>()
+  /** How many items each attempt of a map has made. */
+  readonly #made = new Map<string, number>()
   readonly #choose: (choices: number) => number
   /** Jobs that wait for a worker, with how they came to wait. */
   readonly #waiting = new Map<number, Waiting>([[0, 'new']])
@@ -37,8 +43,7 @@ export class UnreliableWorkers {
 
   constructor(driver: Driver, run: RandomRun, choose: (choices: number) => number) {
     this.#driver = driver
-    this.#planned = run.steps.map((steps) => [...steps])
-    this.happened = run.steps.map(() => [])
+    this.#run = run
     this.#choose = choose
   }
 
@@ -58,10 +63,10 @@ export class UnreliableWorkers {
    * those of their `descendants` whose condition was not true before.
    */
   async pressRetry({ ticket, indices }: EndedRow, descendants: readonly number[]): Promise<void> {
-    const unmet = descendants.filter((index) => this.happened[index]?.[0] === 'unmet')
+    const unmet = descendants.filter((index) => this.happened.get(index)?.[0] === 'unmet')
     for (const index of [...indices, ...unmet]) {
-      this.#planned[index] = []
-      this.happened[index] = []
+      this.#planned.set(index, [])
+      this.happened.set(index, [])
     }
     this.#waiting.set(ticket, 'retriedByHand')
     await this.work()
@@ -126,14 +131,21 @@ export class UnreliableWorkers {
   async #goOn(working: Working): Promise<void> {
     if (this.#choose(6) === 0) return this.#crash(working)
     const { ticket, delivery, attempts } = working
-    const [grant] = attempts.splice(this.#choose(attempts.length), 1)
+    const position = this.#choose(attempts.length)
+    const [grant] = attempts.slice(position)
     if (!grant) throw new Error('a delivery without attempts goes on')
     const { index, attempt } = grant
-    const step = this.#planned[index]?.shift() ?? 'succeed'
-    this.happened[index]?.push(step)
+    const planned = this.#plannedFor(index)
+    const isMap = this.#driver.graph.instances.bodies.has(templateOf(index))
+    if (isMap && (planned[0] ?? 'succeed') === 'succeed') {
+      if (await this.#makeItems(working, grant)) return
+    }
+    attempts.splice(position, 1)
+    const step = planned.shift() ?? 'succeed'
+    this.#note(index, step)
     // No attempt was made of this grant: should the node be reset, its number is granted again.
     if (step === 'unmet') this.#grants.delete(`${index}#${attempt}`)
-    const outcome = outcomeOf(step, this.#choose)
+    const outcome = isMap && step === 'succeed' ? EXPANDED : outcomeOf(step, this.#choose)
     const goOn = step === 'interrupted' ? STOP : this.#drawGoOn()
     const settle = () =>
       this.#driver.settle(delivery, this.#driver.keyOf(index), outcome, attempt, goOn)
@@ -157,6 +169,35 @@ export class UnreliableWorkers {
     }
     this.#add(answer.toAdd)
     this.#finish(working, answer.rowLeft)
+  }
+
+  /** Makes one chunk of a map's items. True if there was one to make, or the worker was lost. */
+  async #makeItems(working: Working, grant: Grant): Promise<boolean> {
+    const { index, attempt } = grant
+    const count = this.#run.itemsOf(index)
+    const made = this.#made.get(`${index}#${attempt}`) ?? 0
+    if (made >= count) return false
+    const size = 1 + this.#choose(3)
+    const items = Array.from({ length: Math.min(size, count - made) }, (_, i) => `${made + i}`)
+    const grain = 1 + this.#choose(4)
+    const expand = () => this.#driver.expand(working.delivery, grant, made, items, grain)
+    const answer = await expand()
+    if (answer.status !== 'expanded') throw new Error(`a chunk was refused: ${answer.reason}`)
+    this.#made.set(`${index}#${attempt}`, answer.made)
+    if (this.#choose(6) === 0) await this.#crash(working)
+    else this.#add(answer.toAdd)
+    return true
+  }
+
+  #plannedFor(index: number): Step[] {
+    const planned = this.#planned.get(index) ?? [...this.#run.stepsOf(index)]
+    this.#planned.set(index, planned)
+    return planned
+  }
+
+  #note(index: number, step: Step): void {
+    const happened = this.happened.get(index) ?? []
+    this.happened.set(index, [...happened, step])
   }
 
   #drawGoOn(): GoOn {
@@ -189,7 +230,7 @@ export class UnreliableWorkers {
   async #crash(working: Working): Promise<void> {
     this.#leave(working)
     const { ticket, delivery, attempts } = working
-    for (const { index } of attempts) this.happened[index]?.push('crash')
+    for (const { index } of attempts) this.#note(index, 'crash')
     this.#waiting.set(ticket, 'redelivered')
     if (this.#choose(2) === 0) return
     await this.#deliver(ticket)

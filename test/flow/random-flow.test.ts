@@ -4,8 +4,9 @@ import type { Json } from '../../src/core/json.ts'
 import { type CompiledGraph, compileGraph } from '../../src/flow/compile.ts'
 import type { Graph } from '../../src/flow/graph.ts'
 import { parseGraph } from '../../src/flow/graph-schema.ts'
-import { resolveTemplate, sourcesOf } from '../../src/flow/templates.ts'
-import { type NodeOutcome, nodeValue } from '../../src/flow/values.ts'
+import { sourcesOf } from '../../src/flow/templates.ts'
+import { fillTemplate, type NodeOutcome, nodeValue } from '../../src/flow/values.ts'
+import { knownOf } from './known-values.ts'
 import { arbitrarySteps, buildRandomFlow } from './random-flow.ts'
 import { type Precedence, runModel } from './run-model.ts'
 
@@ -28,16 +29,19 @@ function startedTasks(graph: Graph, outcomes: readonly NodeOutcome[]): number[] 
 
 /** A node's input, made from nothing but the nodes that are listed. */
 function inputFrom(
-  graph: Graph,
+  graph: CompiledGraph,
   index: number,
   outcomes: readonly NodeOutcome[],
   listed: (index: number) => boolean,
 ): Json | undefined {
-  const node = graph.nodes[index]
+  const node = graph.graph.nodes[index]
   if (node?.kind !== 'task') return undefined
-  const outcomeOf = (k: number) => (listed(k) ? outcomes[k] : undefined)
-  return resolveTemplate(node.input, (source) =>
-    source === 'input' ? RUN_INPUT : nodeValue(graph, source, outcomeOf),
+  const heard = Object.fromEntries([...outcomes.entries()].filter(([k]) => listed(k)))
+  return fillTemplate(
+    graph,
+    graph.instances.locate(index),
+    node.input,
+    knownOf(heard, { input: RUN_INPUT }),
   )
 }
 
@@ -102,16 +106,17 @@ describe('any flow', () => {
     fc.assert(
       fc.property(arbitraryRun, ({ steps, failing, precedence }) => {
         const { graph } = buildRandomFlow(steps).defined
-        const { needs } = compileGraph(graph)
+        const compiled = compileGraph(graph)
+        const { needs } = compiled
         const outcomes = runModel(graph, (k) => failing.includes(k), precedence)
         for (const index of startedTasks(graph, outcomes)) {
           const node = graph.nodes[index]
           const listed = new Set(listOf(needs[index]))
-          const input = inputFrom(graph, index, outcomes, (k) => listed.has(String(k)))
-          expect(input).toEqual(inputFrom(graph, index, outcomes, () => true))
+          const input = inputFrom(compiled, index, outcomes, (k) => listed.has(String(k)))
+          expect(input).toEqual(inputFrom(compiled, index, outcomes, () => true))
           for (const source of node?.kind === 'task' ? sourcesOf(node.input) : []) {
             if (source === 'input') expect(listed).toContain('i')
-            else expect(nodeValue(graph, source, (k) => outcomes[k])).toBeDefined()
+            else expect(nodeValue(compiled, Number(source), knownOf(outcomes))).toBeDefined()
           }
         }
       }),

@@ -47,6 +47,8 @@ function nodeState(
       return hasFailed ? 'upstream_failed' : 'skipped'
     case 'settled':
       return 'succeeded'
+    default:
+      throw new Error(`the random flows have no ${node.kind}`)
   }
 }
 

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { Failure } from '../../src/core/failure.ts'
 import type { Json } from '../../src/core/json.ts'
-import type { Graph, GraphNode } from '../../src/flow/graph.ts'
+import { compileGraph } from '../../src/flow/compile.ts'
+import type { GraphNode } from '../../src/flow/graph.ts'
 import { type NodeOutcome, nodeValue } from '../../src/flow/values.ts'
+import { knownOf } from './known-values.ts'
 
 const failure: Failure = {
   kind: 'error',
@@ -15,7 +17,7 @@ function taskNode(key: string): GraphNode {
   return { kind: 'task', key, task: key, input: { lit: 1 }, trigger: 'all_success', upstreams: [] }
 }
 
-const graph: Graph = {
+const graph = compileGraph({
   v: 1,
   flow: 'f',
   nodes: [
@@ -28,7 +30,7 @@ const graph: Graph = {
     { kind: 'settled', key: '$settled-2', upstreams: [3] },
   ],
   output: { lit: null },
-}
+})
 
 const done = (value?: Json): NodeOutcome => ({
   state: 'succeeded',
@@ -71,6 +73,6 @@ describe('nodeValue', () => {
       { status: 'succeeded', value: 'b' },
     ],
   ])('gives %s', (_name, index, outcomes, expected) => {
-    expect(nodeValue(graph, index, (node) => outcomes[node])).toEqual(expected)
+    expect(nodeValue(graph, index, knownOf(outcomes))).toEqual(expected)
   })
 })

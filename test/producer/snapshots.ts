@@ -23,8 +23,9 @@ export function snapshot(
     endedAt: null,
     refusal: null,
     graph,
-    nodes: graph.graph.nodes.map((node) => ({
+    nodes: graph.graph.nodes.map((node, index) => ({
       key: node.key,
+      index,
       kind: node.kind,
       task: node.kind === 'task' ? node.task : null,
       state: 'pending',

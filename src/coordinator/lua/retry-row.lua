@@ -18,13 +18,21 @@ local function hasStarted(state, attempts)
   return not isFinal(state) or int(attempts) > (state == 'I' and 1 or 0)
 end
 
--- What waits for a node: indices and rules.
+-- What waits for a node: index, and of a group its map.
 local function dependantsOf(change, index)
   local list, _, shift = {}, templateOf(index)
-  for j, rule, place in gmatch(graphField(change, 'd', index) or '', '(%d+)%.%d+%.(%a)%w*%.%d+%.(%d+)') do
-    list[#list + 1] = {rule == 'g' and groupIndex(change, shift, j, place) or shifted(shift, j), rule}
+  for j, fanIn, rule, place in gmatch(graphField(change, 'd', index) or '', '(%d+)%.(%d+)%.(%a)%w*%.%d+%.(%d+)') do
+    if rule == 'g' then
+      local group, own = groupIndex(change, shift, j, place)
+      list[#list + 1] = {group, shifted(own, fanIn)}
+    else list[#list + 1] = {shifted(shift, j)} end
   end
   return list
+end
+
+-- A group that failed with its map doesn't depend on the items that the map had made.
+local function failedWithMap(change, map, from)
+  return map and from ~= map and sub(call('HGET', change.key, 'c' .. map) or '', 1, 1) ~= '='
 end
 
 -- All descendants of the retried nodes, with their states, or nil if one of them has started or made up for a failure;
@@ -35,12 +43,12 @@ local function unstartedDescendants(change, retried)
   while head <= #queue do
     local from = queue[head]
     for _, dependant in ipairs(dependantsOf(change, from)) do
-      local j, rule = unpack(dependant)
-      if rule == 'g' then
+      local j, map = unpack(dependant)
+      if map then
         counted[j] = counted[j] or {}
         counted[j][from] = retried[from] and 'F' or found[from]
       end
-      if not found[j] then
+      if not found[j] and not failedWithMap(change, map, from) then
         local state, attempts = unpackNode(call('HGET', change.key, 'n' .. j) or '')
         if state and hasStarted(state, attempts) then return nil end
         if state == 'S' and hasForgiven(change, j) then return nil end

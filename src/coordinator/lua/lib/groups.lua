@@ -27,22 +27,32 @@ local function noteFailure(change, group, from, counts)
     'f' .. group, first and tonumber(first) < tonumber(from) and first or from)
 end
 
+-- Notes the end of an item. Returns the group's counts, and false if the group was decided before: with its map, when
+-- that failed after some items. A failure that comes too late for a group that was forgiven is forgiven too.
+local function noteItem(change, group, from, state)
+  local counts = call('HINCRBY', change.key, 'w' .. group, countOf(state))
+  local decided = nodeOf(change, group)
+  if not hasFailed(state) then return counts, not decided end
+  noteFailure(change, group, from, counts)
+  local isForgiven = decided and sub(decided, 1, 1) == 'u'
+  return counts, not decided, isForgiven and {from} or nil
+end
+
 -- Notes the end of `from`, which is the group's map or one of its items. Returns what the group becomes, or nil if that
--- isn't decided, or was before, and the items whose failures are tolerated.
+-- isn't decided, or was before; and items whose failures are forgiven.
 local function decideGroup(change, group, map, isFraction, n, from, state)
-  local counts, made
-  if from == map then
-    if state ~= 'S' then return not nodeOf(change, group) and (hasFailed(state) and 'U' or 'K') or nil end
-    counts, made = int(call('HGET', change.key, 'w' .. group)), call('HGET', change.key, 'c' .. map) or '0'
-  else
-    counts = call('HINCRBY', change.key, 'w' .. group, countOf(state))
-    if hasFailed(state) then noteFailure(change, group, from, counts) end
-    made = call('HGET', change.key, 'c' .. map)
-    if sub(made, 1, 1) ~= '=' then return nil end
-  end
+  local counts, isOpen, forgiven
+  if from ~= map then
+    counts, isOpen, forgiven = noteItem(change, group, from, state)
+    if not isOpen then return nil, forgiven end
+  elseif nodeOf(change, group) then return nil
+  elseif state ~= 'S' then return hasFailed(state) and 'U' or 'K'
+  else counts = int(call('HGET', change.key, 'w' .. group)) end
+  local made = call('HGET', change.key, 'c' .. map)
+  if sub(made, 1, 1) ~= '=' then return nil end
   local s, f, k = unpackCounts(counts)
-  local all = tonumber(match(made, '%d+'))
-  if s + f + k < all or nodeOf(change, group) then return nil end
+  local all = tonumber(sub(made, 2))
+  if s + f + k < all then return nil end
   if f > (isFraction and floor(all * n / 1000000) or tonumber(n)) then return 'U' end
   return 'S', failedItems(change, group, counts)
 end

@@ -74,8 +74,8 @@ local function decideDependant(change, from, shift, state, count, j, fanIn, rule
     return index, decide(change, index, fanIn, rule, propagates, n, count)
   end
   local index, own = groupIndex(change, shift, j, place)
-  local outcome, tolerated = decideGroup(change, index, shifted(own, fanIn), propagates == 'k', n, from, state)
-  for _, item in ipairs(tolerated or {}) do forgive(change, item) end
+  local outcome, forgiven = decideGroup(change, index, shifted(own, fanIn), propagates == 'k', n, from, state)
+  for _, item in ipairs(forgiven or {}) do forgive(change, item) end
   return index, outcome
 end
 
