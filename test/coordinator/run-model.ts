@@ -115,6 +115,8 @@ function verdictOn(node: GraphNode, ended: readonly Ended[]): Verdict {
     case 'first':
       if (states.includes('succeeded')) return 'succeeded'
       return someFailed ? 'upstream_failed' : 'upstream_skipped'
+    default:
+      throw new Error(`the model has no maps: ${node.key}`)
   }
 }
 

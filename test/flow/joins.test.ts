@@ -13,7 +13,7 @@ function shortGraph(build: (input: Ref<{ url: string }>) => unknown) {
   const { graph } = flow({ name: 'f', input: z.object({ url: z.string() }) }, build)
   const nodes = graph.nodes.map((node) => {
     const upstreams = node.upstreams.map((index) => graph.nodes[index]?.key)
-    const paths = node.kind !== 'task' && node.paths ? [node.paths] : []
+    const paths = 'paths' in node ? [node.paths] : []
     return [node.key, upstreams, ...paths]
   })
   return { nodes, output: graph.output }

@@ -47,6 +47,8 @@ function nodeState(
       return hasFailed ? 'upstream_failed' : 'skipped'
     case 'settled':
       return 'succeeded'
+    default:
+      throw new Error(`the model has no maps: ${node.key}`)
   }
 }
 
