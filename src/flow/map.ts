@@ -31,7 +31,11 @@ export interface Mapped {
  *
  * @returns the Ref of the group
  */
-export function addMap(mapped: Mapped, items: unknown, rest: readonly unknown[]): Group<unknown, never> {
+export function addMap(
+  mapped: Mapped,
+  items: unknown,
+  rest: readonly unknown[],
+): Group<unknown, never> {
   const call = `${mapped.name}.map()`
   const build = currentBuild(
     () =>

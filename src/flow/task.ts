@@ -6,6 +6,9 @@ import type { RetryOption } from '../strategies/shorthand.ts'
 import type { TaskContext } from './context.ts'
 import type { FailedResult } from './fail.ts'
 import type { IsAny, Stored } from './jsonify.ts'
+import { addMap, type Mapped } from './map.ts'
+import type { MapOptions } from './map-options.ts'
+import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
 import { nameSchema, prioritySchema, queueSchema } from './names.ts'
 import {
   type CheckedNodeOptions,
@@ -14,9 +17,6 @@ import {
   retrySchema,
   timeoutSchema,
 } from './node-options.ts'
-import { addMap, type Mapped } from './map.ts'
-import type { MapOptions } from './map-options.ts'
-import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
 import type { Arg, Ref } from './ref-types.ts'
 import { zodSchema } from './schema-option.ts'
 import type { TaskDefinition } from './task-definition.ts'
