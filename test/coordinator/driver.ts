@@ -1,5 +1,11 @@
 import { afterAll } from 'vitest'
-import type { ClaimAnswer, ExpandAnswer, Grant, Place, SettleAnswer } from '../../src/coordinator/answers.ts'
+import type {
+  ClaimAnswer,
+  ExpandAnswer,
+  Grant,
+  Place,
+  SettleAnswer,
+} from '../../src/coordinator/answers.ts'
 import { connectRedis, type RedisConnection } from '../../src/coordinator/connection.ts'
 import {
   Coordinator,
@@ -14,8 +20,8 @@ import { nodeKey } from '../../src/coordinator/run-instances.ts'
 import { RunReader } from '../../src/coordinator/run-reader.ts'
 import { formatFailure, formatSkip } from '../../src/coordinator/run-record.ts'
 import type { NodeSnapshot, RunSnapshot } from '../../src/coordinator/run-snapshot.ts'
-import { formatItem } from '../../src/coordinator/stored-items.ts'
 import type { Script } from '../../src/coordinator/scripts.ts'
+import { formatItem } from '../../src/coordinator/stored-items.ts'
 import type { FailureKind, StopReason } from '../../src/core/failure.ts'
 import { newRunId, ticketJobId } from '../../src/core/ids.ts'
 import type { NodeState } from '../../src/core/states.ts'
