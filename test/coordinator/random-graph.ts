@@ -48,6 +48,7 @@ const SHAPES = [
   'join',
   'first',
   'first',
+  'first',
   'settled',
   'settled',
   'orElse',
