@@ -33,13 +33,9 @@ export function openFaultScene(flowName: string, onTestFinished: OnTestFinished)
     effects,
     enqueue: () => scene.producer.enqueue(flow, { start: 'x' }),
     startProcess: async (orders = {}) => {
-      const worker = new WorkerProcess({
-        redisUrl: redisUrl(),
-        namespace: scene.namespace,
-        effects: effects.path,
-        flow: flowName,
-        ...orders,
-      })
+      const own = { redisUrl: redisUrl(), namespace: scene.namespace, effects: effects.path }
+      const all: Orders = { ...own, flow: flowName, ...orders }
+      const worker = new WorkerProcess(all)
       processes.push(worker)
       await worker.says('ready')
       return worker

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Orders } from './orders.ts'
 
 const CHILD = fileURLToPath(new URL('worker-child.ts', import.meta.url))
 
@@ -18,8 +17,9 @@ export class WorkerProcess {
   #said = ''
   #complaints = ''
 
-  constructor(orders: Orders) {
-    this.#child = spawn(process.execPath, ['--import', 'tsx', CHILD], {
+  /** `program`: what the process runs; it finds its orders in the variable ORDERS. */
+  constructor(orders: object, program = CHILD) {
+    this.#child = spawn(process.execPath, ['--import', 'tsx', program], {
       env: { ...process.env, ORDERS: JSON.stringify(orders) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
