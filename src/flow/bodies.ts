@@ -1,6 +1,7 @@
 import { DefinitionError } from '../core/errors.ts'
 import type { Build } from './build.ts'
-import type { GraphNode, ItemSource, Source } from './graph.ts'
+import type { GraphNode, Source } from './graph.ts'
+import { mapOfSource } from './templates.ts'
 
 /** The indices of the maps whose bodies a node is in, innermost first, given the innermost. */
 export function mapsAround(nodes: readonly GraphNode[], innermost: number | undefined): number[] {
@@ -9,20 +10,14 @@ export function mapsAround(nodes: readonly GraphNode[], innermost: number | unde
   return maps
 }
 
-/** The index of the map that the item belongs to. */
-export function mapOfItem(source: ItemSource): number {
-  return Number(source.slice(source.indexOf(':') + 1))
-}
-
 /** True if there is one value of the source for an instance of the body of that map, or for the run if it is undefined. */
 export function isVisible(
   nodes: readonly GraphNode[],
   source: Source,
   map: number | undefined,
 ): boolean {
-  if (source === 'input') return true
-  const body = typeof source === 'number' ? nodes[source]?.map : mapOfItem(source)
-  return body === undefined || mapsAround(nodes, map).includes(body)
+  const body = typeof source === 'number' ? nodes[source]?.map : mapOfSource(source)
+  return typeof body !== 'number' || mapsAround(nodes, map).includes(body)
 }
 
 /** The map that waits for a node outside of its body, among those around a node that uses it; undefined if there is none. */

@@ -8,6 +8,7 @@ import type { FlowDefinition } from './flow-definition.ts'
 import { GRAPH_VERSION, type Graph, MAX_NODES, MAX_UPSTREAMS, type Template } from './graph.ts'
 import type { Jsonify } from './jsonify.ts'
 import { endOfItem } from './item-node.ts'
+import { MAX_INSTANCES, possibleInstances } from './instances.ts'
 import { addMap, type Mapped } from './map.ts'
 import type { MapOptions } from './map-options.ts'
 import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
@@ -157,6 +158,11 @@ function buildGraph(
   if (draft.nodes.length > MAX_NODES) {
     throw new DefinitionError(
       `flow(): ${draft.flow}: expected at most ${MAX_NODES} nodes, got ${draft.nodes.length}. Many calls of one task can be a map: task.map(items, …)`,
+    )
+  }
+  if (possibleInstances(draft.nodes) > MAX_INSTANCES) {
+    throw new DefinitionError(
+      `flow(): ${draft.flow}: its maps inside of maps could have ${possibleInstances(draft.nodes)} items, ${MAX_INSTANCES} are possible. Give them a lower maxItems`,
     )
   }
   const crowded = draft.nodes.find((node) => node.upstreams.length > MAX_UPSTREAMS)

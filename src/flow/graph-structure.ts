@@ -1,5 +1,6 @@
 import { bodyProblems } from './body-structure.ts'
 import { type Graph, type GraphNode, MAX_UPSTREAMS } from './graph.ts'
+import { MAX_INSTANCES, possibleInstances } from './instances.ts'
 import { isNodeKey } from './names.ts'
 import { isSettledList } from './settled-list.ts'
 import { problemsOfSources, sourceProblem } from './source-structure.ts'
@@ -15,6 +16,10 @@ export function structureProblems(graph: Graph): string[] {
 function contentProblems({ nodes, output, succeedsWhen = [] }: Graph): string[] {
   return [
     ...repeatedKeys(nodes),
+    ...check(
+      possibleInstances(nodes) <= MAX_INSTANCES,
+      `its maps could have ${possibleInstances(nodes)} items; ${MAX_INSTANCES} are possible`,
+    ),
     ...problemsOf(nodes, bodyProblems),
     ...problemsOf(nodes, kindProblems),
     ...problemsOf(nodes, problemsOfSources),

@@ -1,6 +1,6 @@
-import { isVisible, mapOfItem, waitingMap } from './bodies.ts'
+import { isVisible, waitingMap } from './bodies.ts'
 import type { GraphNode, Source, Template } from './graph.ts'
-import { sourcesOf } from './templates.ts'
+import { mapOfSource, sourcesOf } from './templates.ts'
 import { countsWhatIsSettled, settledNode } from './upstreams.ts'
 
 /** What is wrong with what a node's templates refer to. */
@@ -26,7 +26,7 @@ export function sourceProblem(
   source: Source,
   map: number | undefined,
 ): string | null {
-  const index = source === 'input' ? 0 : typeof source === 'number' ? source : mapOfItem(source)
+  const index = typeof source === 'number' ? source : (mapOfSource(source) ?? 0)
   if (index >= nodes.length) return `refers to node ${index} of ${nodes.length}`
   return isVisible(nodes, source, map) ? null : `refers to ${textOf(source)} inside of a map`
 }
