@@ -38,7 +38,15 @@ let current: Build | undefined
 
 /** Starts the definition of a flow. */
 export function newBuild(flow: string, frame: Frame): Build {
-  return { flow, nodes: [], flowNodes: new Map(), keys: newNodeKeys(), planOfMap: new Map(), frame, open: true }
+  return {
+    flow,
+    nodes: [],
+    flowNodes: new Map(),
+    keys: newNodeKeys(),
+    planOfMap: new Map(),
+    frame,
+    open: true,
+  }
 }
 
 /**

@@ -31,7 +31,10 @@ const itemSourceSchema = z.custom<ItemSource>(
 const templateSchema: z.ZodType<Template> = z.lazy(() =>
   z.union([
     z.strictObject({ lit: jsonSchema }),
-    z.strictObject({ ref: z.union([indexSchema, z.literal('input'), itemSourceSchema]), path: pathSchema }),
+    z.strictObject({
+      ref: z.union([indexSchema, z.literal('input'), itemSourceSchema]),
+      path: pathSchema,
+    }),
     z.strictObject({ obj: z.record(z.string(), templateSchema) }),
     z.strictObject({ arr: z.array(templateSchema) }),
     z.strictObject({ is: templateSchema, to: scalarSchema }),

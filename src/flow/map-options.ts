@@ -66,6 +66,9 @@ export function checkMapOptions(options: unknown, where: string): CheckedMapOpti
  *
  * @throws DefinitionError that names the option, what was expected and what was got
  */
-export function checkNextMapOptions(options: unknown, where: string): { tolerate?: number | undefined } {
+export function checkNextMapOptions(
+  options: unknown,
+  where: string,
+): { tolerate?: number | undefined } {
   return parseOptions(nextMapOptionsSchema, options, where)
 }

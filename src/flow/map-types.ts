@@ -15,11 +15,12 @@ export type ItemOf<Items> =
       : never
 
 /** Anything for what can be mapped, else nothing. What nobody knows the type of can be. */
-export type Mappable<Items> = unknown extends ArrayOf<Items>
-  ? unknown
-  : [ArrayOf<Items>] extends [readonly unknown[]]
+export type Mappable<Items> =
+  unknown extends ArrayOf<Items>
     ? unknown
-    : never
+    : [ArrayOf<Items>] extends [readonly unknown[]]
+      ? unknown
+      : never
 
 /** The same for what can be mapped without a function, because an item is an input. */
 export type MappableAs<Items, Input> = Mappable<Items> &
