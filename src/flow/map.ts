@@ -63,8 +63,13 @@ export function addMap(
   return createGroup(build, group, key)
 }
 
+interface MapArguments {
+  readonly fn?: ItemFunction
+  readonly options: unknown
+}
+
 /** The function may be left out. */
-function argumentsOf([first, second]: readonly unknown[], call: string) {
+function argumentsOf([first, second]: readonly unknown[], call: string): MapArguments {
   if (typeof first === 'function' && !isRef(first)) {
     // Trust border: the types of its parameters are the compiler's.
     return { fn: first as ItemFunction, options: second ?? {} }

@@ -69,8 +69,11 @@ function isCount(value: unknown): boolean {
 /** A value as an error message shows it. It never throws. */
 export function quote(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
-  if (typeof value === 'function')
-    return value.name === '' ? 'a function' : `function ${value.name}`
+  if (typeof value === 'function') {
+    // A Ref is a function whose properties are Refs.
+    const name: unknown = value.name
+    return typeof name === 'string' && name !== '' ? `function ${name}` : 'a function'
+  }
   if (typeof value === 'object' && value !== null) {
     return Array.isArray(value) ? 'an array' : `an object (${storeError(value).name})`
   }
