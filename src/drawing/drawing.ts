@@ -1,5 +1,6 @@
 import type { NodeState } from '../core/states.ts'
-import type { Graph, GraphNode, TaskNode } from '../flow/graph.ts'
+import type { Graph, GraphNode, GroupNode, TaskNode } from '../flow/graph.ts'
+import { ITEM_MARK } from '../flow/names.ts'
 
 /** What there is to see of a flow or a run, whatever it is drawn with. */
 export interface Drawing {
@@ -12,7 +13,7 @@ export interface Drawing {
 /** A node of a drawing. */
 export interface DrawnNode {
   readonly key: string
-  /** `task`: workers execute it. `mark`: a gate, join or settled, which no worker executes. */
+  /** `task`: workers execute it. `mark`: a map, or what no worker executes, such as a join or a group. */
   readonly shape: 'task' | 'mark'
   /** What is to be read in it: its name first, then details. */
   readonly lines: readonly string[]
@@ -67,17 +68,24 @@ function drawingOf(
       return { key: node.key, shape, lines: [name, ...lines], state }
     }),
     edges: nodes.flatMap((node, to) =>
-      node.upstreams.map((from) => ({ from, to, isFailure: goesOnAfterFailure(node) })),
+      sourcesOf(node).map((from) => ({ from, to, isFailure: goesOnAfterFailure(node) })),
     ),
   }
+}
+
+/** The nodes that it is drawn behind: what a map repeats stands between the map and the group of the results. */
+function sourcesOf(node: GraphNode): readonly number[] {
+  if (node.kind === 'group') return [node.upstreams[1]]
+  return node.upstreams.length === 0 && node.map !== undefined ? [node.map] : node.upstreams
 }
 
 function goesOnAfterFailure(node: GraphNode): boolean {
   return node.kind === 'gate' || (node.kind === 'task' && node.trigger === 'any_failed')
 }
 
-/** What a node's name doesn't tell: another task's name, its trigger, its queue, its delay. */
+/** What a node's name doesn't tell: another task's name, its trigger, its queue, its delay, what a group tolerates. */
 function factsOf(node: GraphNode): string[] {
+  if (node.kind === 'group') return toleranceOf(node)
   if (node.kind !== 'task') return []
   const { task, trigger, queue, delayMs } = node
   const facts = [
@@ -89,7 +97,13 @@ function factsOf(node: GraphNode): string[] {
   return facts.length === 0 ? [] : [facts.join(', ')]
 }
 
+function toleranceOf({ tolerate }: GroupNode): string[] {
+  if (tolerate === undefined) return []
+  const isFraction = tolerate > 0 && tolerate < 1
+  return [`tolerates ${isFraction ? `${Number((tolerate * 100).toFixed(4))} %` : tolerate}`]
+}
+
 function isNamedAfter({ key }: TaskNode, task: string): boolean {
-  const own = key.slice(key.lastIndexOf('/') + 1)
+  const own = key.slice(key.lastIndexOf('/') + 1).replace(ITEM_MARK, '')
   return own === task || own.replace(/-\d+$/, '') === task
 }

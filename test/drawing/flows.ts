@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Graph } from '../../src/flow/graph.ts'
-import { flow, orElse, settled, task } from '../../src/index.ts'
+import { flow, orElse, settled, succeeded, task } from '../../src/index.ts'
 
 const any = z.unknown()
 const load = task({ name: 'load', input: any }, () => 1)
@@ -15,6 +15,19 @@ export const EVERY_KIND: Graph = flow({ name: 'every-kind', input: any }, () => 
   const answer = orElse(ping({ loaded }), () => copy({}))
   alarm.with({ trigger: 'any_failed', after: [loaded], queue: 'urgent' })({})
   report.with({ key: 'last', delay: '1s' })({ answer, outcome: settled(loaded) })
+}).graph
+
+const shop = flow({ name: 'shop', input: any }, (input) => {
+  const answer = orElse(ping(input), () => copy(input))
+  return { answer, alarms: alarm.map([1, 2], () => answer) }
+})
+
+/** A flow with maps: of a task, of its results, and of a flow with one inside. */
+export const MAPS: Graph = flow({ name: 'maps', input: z.array(z.string()) }, (input) => {
+  const loaded = load.map(input)
+  const checked = copy.with({ key: 'check' }).map(loaded, { tolerate: 0.1 })
+  const shops = shop.map(input, { tolerate: 3 })
+  report({ checked: succeeded(checked), shops })
 }).graph
 
 /** One node, then so many side by side, then one. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { drawFlow, drawRun } from '../../src/drawing/drawing.ts'
 import { renderMermaid } from '../../src/drawing/mermaid.ts'
-import { EVERY_KIND, graphOf } from './flows.ts'
+import { EVERY_KIND, graphOf, MAPS } from './flows.ts'
 
 describe('renderMermaid', () => {
   test('draws every kind of node', () => {
@@ -30,6 +30,24 @@ describe('renderMermaid', () => {
         n6 --> n7
       "
     `)
+  })
+
+  test('draws what is done for each item between its map and its group', () => {
+    const rows = renderMermaid(drawFlow(MAPS)).split('\n')
+    expect(rows.slice(4, 9)).toEqual([
+      '  n0(["load[]"])',
+      '  n1["load[*]"]',
+      '  n2(["load"])',
+      '  n3["check[*]<br/>copy"]',
+      '  n4(["check<br/>tolerates 10 %"])',
+    ])
+    expect(rows.filter((row) => /n[0-4] -/.test(row))).toEqual([
+      '  n0 --> n1',
+      '  n1 --> n2',
+      '  n1 --> n3',
+      '  n3 --> n4',
+      '  n4 --> n15',
+    ])
   })
 
   test('gives a class to each state that occurs', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { drawFlow, drawRun } from '../../src/drawing/drawing.ts'
 import { renderSvg } from '../../src/drawing/svg.ts'
-import { EVERY_KIND, fanOf } from './flows.ts'
+import { EVERY_KIND, fanOf, MAPS } from './flows.ts'
 
 interface Box {
   readonly x: number
@@ -36,7 +36,7 @@ describe('renderSvg', () => {
   })
 
   test('puts no node upon another, and all of them inside', () => {
-    for (const graph of [EVERY_KIND, fanOf(20)]) {
+    for (const graph of [EVERY_KIND, MAPS, fanOf(20)]) {
       const svg = renderSvg(drawFlow(graph))
       const [width, height] = sizeOf(svg)
       const boxes = boxesOf(svg)

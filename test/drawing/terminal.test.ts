@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Drawing, drawFlow, drawRun } from '../../src/drawing/drawing.ts'
 import { renderTerminal } from '../../src/drawing/terminal.ts'
-import { EVERY_KIND, fanOf, graphOf } from './flows.ts'
+import { EVERY_KIND, fanOf, graphOf, MAPS } from './flows.ts'
 import { reachedFrom } from './trace-lines.ts'
 
 function render(drawing: Drawing, columns = 100): string {
@@ -44,6 +44,55 @@ describe('renderTerminal', () => {
                     │ last                  │
                     │ report, delay 1000 ms │
                     ╰───────────────────────╯
+      "
+    `)
+  })
+
+  test('draws what is done for each item between its map and its group', () => {
+    expect(`\n${render(drawFlow(MAPS))}\n`).toMatchInlineSnapshot(`
+      "
+      maps
+
+                                    ◇ shop[]
+                                        ▼
+                                ╭───────────────╮
+                                │ shop[*]/ping  │
+                                ╰───────┬───────╯
+                                   ╭────┴─────╮
+                                   │          ▼
+                                   │   ◇ shop[*]/gate
+                                   │          ▼
+                                   │  ╭───────────────╮
+                                   │  │ shop[*]/copy  │
+                                   │  ╰───────┬───────╯
+                                   ╰────┬─────╯
+                                        ▼
+                                 ◇ shop[*]/join
+                                  ╭─────┴──────╮
+                                  │            ▼
+                 ◇ load[]         │    ◇ shop[*]/alarm[]
+                     ▼            │            ▼
+                ╭─────────╮       │  ╭───────────────────╮
+                │ load[*] │       │  │ shop[*]/alarm[*]  │
+                ╰────┬────╯       │  ╰─────────┬─────────╯
+              ╭──────┴─────╮      │            │
+              ▼            ▼      │            ▼
+        ╭───────────╮   ◇ load    │     ◇ shop[*]/alarm
+        │ check[*]  │             │            │
+        │ copy      │             │            │
+        ╰─────┬─────╯             │            │
+              │                   ╰─────┬──────╯
+              ▼                         ▼
+       ◇ check                   ◇ shop[*]/item
+       tolerates 10 %                   │
+              ▼                         ▼
+         ◇ succeeded               ◇ shop
+              │                    tolerates 3
+              ╰────────────────┬────────╯
+                               ▼
+                          ╭─────────╮
+                          │ report  │
+                          ╰─────────╯
       "
     `)
   })

@@ -39,7 +39,7 @@ describe('parseGraph', () => {
     ['no graph', [], 'no graph'],
     ['nothing', null, 'no graph'],
     ['no nodes', { nodes: [] }, 'nodes'],
-    ['an unknown kind', { nodes: [{ ...x, kind: 'map' }] }, 'nodes[0].kind'],
+    ['an unknown kind', { nodes: [{ ...x, kind: 'loop' }] }, 'nodes[0].kind'],
     ['an unknown trigger', { nodes: [{ ...x, trigger: 'never' }] }, 'nodes[0].trigger'],
     ['an unknown field', { nodes: [{ ...x, lock: 'a' }] }, 'lock'],
     ['a template of no kind', { nodes: [{ ...x, input: {} }] }, 'nodes[0].input'],
