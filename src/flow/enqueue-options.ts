@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Duration } from '../core/duration.ts'
 import { RepriseError } from '../core/errors.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
-import { nameSchema, prioritySchema, queueSchema } from './names.ts'
+import { ITEM_MARK, nameSchema, prioritySchema, queueSchema } from './names.ts'
 
 /** The options of one enqueue. */
 export interface EnqueueOptions {
@@ -19,7 +19,7 @@ export interface EnqueueOptions {
   readonly retry?: RetryOption | undefined
   /** `'off'`: nothing in this run is retried. */
   readonly retries?: 'off' | undefined
-  /** Policies for single nodes of this run, by key; beat `retry`. */
+  /** Policies for single nodes of this run, by key; beat `retry`. The items of a map share one: `fetch[*]`. */
   readonly nodes?:
     | { readonly [key: string]: { readonly retry?: RetryOption | undefined } }
     | undefined
@@ -62,6 +62,23 @@ export function checkEnqueueOptions(options: EnqueueOptions): void {
 /** @throws RepriseError (`options`) that says which option, what was expected and what was got */
 export function checkChildOptions(options: ChildOptions): void {
   check(childSchema.safeParse(options))
+}
+
+/**
+ * Checks that `nodes` names nodes of what is enqueued.
+ *
+ * @param known the keys of its nodes that call a task
+ * @throws RepriseError (`options`) for another key
+ */
+export function checkNodeKeys({ nodes = {} }: EnqueueOptions, known: readonly string[]): void {
+  const strange = Object.keys(nodes).find((key) => !known.includes(key))
+  if (strange === undefined) return
+  const items = strange + ITEM_MARK
+  const hint = known.includes(items) ? `. The items of this map are ${JSON.stringify(items)}` : ''
+  throw new RepriseError(
+    'options',
+    `enqueue options: nodes: expected keys of nodes that call a task (${known.slice(0, 20).join(', ')}), got ${JSON.stringify(strange)}${hint}`,
+  )
 }
 
 function check(parsed: z.ZodSafeParseResult<unknown>): void {

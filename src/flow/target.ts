@@ -17,6 +17,8 @@ export interface TargetFacts {
   readonly schema: z.ZodType | null
   readonly defaultQueue: string | undefined
   readonly defaultPriority: number | undefined
+  /** The keys of the nodes that call a task; null when only the name is known. */
+  readonly nodeKeys: readonly string[] | null
 }
 
 /**
@@ -28,7 +30,8 @@ export function targetFacts(target: Target): TargetFacts {
   if (typeof target === 'function') {
     const { kind } = target
     const { name, input, queue, priority } = kind === 'flow' ? target : target.definition
-    return { kind, name, schema: input, defaultQueue: queue, defaultPriority: priority }
+    const nodeKeys = target.kind === 'flow' ? [...target.nodes.keys()] : [name]
+    return { kind, name, schema: input, defaultQueue: queue, defaultPriority: priority, nodeKeys }
   }
   const named: Partial<Record<'flow' | 'task', unknown>> = target ?? {}
   if (typeof named.flow === 'string') return byName('flow', named.flow)
@@ -40,5 +43,6 @@ export function targetFacts(target: Target): TargetFacts {
 }
 
 function byName(kind: 'flow' | 'task', name: string): TargetFacts {
-  return { kind, name, schema: null, defaultQueue: undefined, defaultPriority: undefined }
+  const unknown = { defaultQueue: undefined, defaultPriority: undefined, nodeKeys: null }
+  return { kind, name, schema: null, ...unknown }
 }

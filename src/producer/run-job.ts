@@ -4,7 +4,7 @@ import { toMs } from '../core/duration.ts'
 import { RepriseError } from '../core/errors.ts'
 import { toJsonText } from '../core/json.ts'
 import type { ParentNode } from '../core/lineage.ts'
-import type { EnqueueOptions } from '../flow/enqueue-options.ts'
+import { checkNodeKeys, type EnqueueOptions } from '../flow/enqueue-options.ts'
 import { SINGLE_TASK_PREFIX } from '../flow/single.ts'
 import { type Target, targetFacts } from '../flow/target.ts'
 import { sentPolicies } from './enqueue-policies.ts'
@@ -37,7 +37,8 @@ export async function makeRunJob(
   options: EnqueueOptions,
   parent: ParentNode | null,
 ): Promise<RunJob> {
-  const { kind, name, schema, defaultQueue, defaultPriority } = targetFacts(target)
+  const { kind, name, schema, defaultQueue, defaultPriority, nodeKeys } = targetFacts(target)
+  if (nodeKeys) checkNodeKeys(options, nodeKeys)
   if (schema) await checkInput(schema, input, `${kind} ${name}`)
   if (input === undefined) {
     throw new RepriseError('invalid_input', `${kind} ${name}: expected an input, got undefined`)

@@ -224,6 +224,31 @@ describeWithRedis('enqueue refuses', () => {
     await producer.close()
   })
 
+  test('a policy for a node that is not there, and lists those that are', async () => {
+    const producer = new Producer({ redis: redisUrl(), namespace: testNamespace() })
+    const all = flow({ name: 'all', input: z.array(z.url()) }, (urls) => {
+      const texts = ping.map(urls, (url) => ({ url }))
+      mail({ to: 'x' })
+      return texts
+    })
+    const refusal = (nodes: EnqueueOptions['nodes']) =>
+      producer.enqueue(all, [URL_INPUT.url], { nodes }).then(
+        () => 'enqueued',
+        (error: Error) => error.message,
+      )
+    expect(await refusal({ mial: { retry: 1 } })).toBe(
+      'enqueue options: nodes: expected keys of nodes that call a task (ping[*], mail), got "mial"',
+    )
+    expect(await refusal({ ping: { retry: 1 } })).toContain(
+      'got "ping". The items of this map are "ping[*]"',
+    )
+    expect(await refusal({ 'ping[*]': { retry: 1 }, mail: {} })).toBe('enqueued')
+    await expect(
+      producer.enqueue(ping, URL_INPUT, { nodes: { pong: { retry: 1 } } }),
+    ).rejects.toMatchObject({ code: 'options', message: expect.stringContaining('(ping), got') })
+    await producer.close()
+  })
+
   test.each<[string, unknown]>([
     ['nothing', undefined],
     ['a text', 'report'],
