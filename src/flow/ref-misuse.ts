@@ -11,7 +11,7 @@ const misuses = {
   changed:
     'its value is not known yet and can not be changed. Build a new object: { ...constants, url: ref.url }',
   called:
-    'it is no function, and the methods of its value (such as map) do not exist while the flow is built. Pass it to a task and call them there',
+    'it is no function, and the methods of its value do not exist while the flow is built. Pass it to a task and call them there; to do something for each item of an array, use task.map(ref, …)',
 } as const
 
 /** A kind of misuse. */
