@@ -2,12 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../../src/core/json.ts'
 import { type CompiledGraph, compileGraph } from '../../src/flow/compile.ts'
-import type { Graph } from '../../src/flow/graph.ts'
+import type { Graph, GraphNode } from '../../src/flow/graph.ts'
 import { parseGraph } from '../../src/flow/graph-schema.ts'
-import { sourcesOf } from '../../src/flow/templates.ts'
+import { nodesOf, sourcesOf } from '../../src/flow/templates.ts'
 import { fillTemplate, type NodeOutcome, nodeValue } from '../../src/flow/values.ts'
 import { knownOf } from './known-values.ts'
-import { arbitrarySteps, buildRandomFlow } from './random-flow.ts'
+import { arbitrarySteps, arbitraryStepsWithMaps, buildRandomFlow } from './random-flow.ts'
 import { type Precedence, runModel } from './run-model.ts'
 
 const RUN_INPUT: Json = { url: 'x' }
@@ -124,3 +124,88 @@ describe('any flow', () => {
     )
   })
 })
+
+describe('any flow with maps', () => {
+  const arbitraryRunWithMaps = fc.record({
+    steps: arbitraryStepsWithMaps,
+    failing: fc.uniqueArray(fc.nat({ max: 40 }), { maxLength: 6 }),
+    precedence: fc.constantFrom(...precedences),
+  })
+
+  test('is read back as it was stored: what is defined passes every check of the structure', () => {
+    fc.assert(
+      fc.property(arbitraryStepsWithMaps, (steps) => {
+        const { graph } = buildRandomFlow(steps).defined
+        expect(parseGraph(compileGraph(graph).json, 'graph')).toStrictEqual(graph)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('never starts a plan B unless its x failed', () => {
+    fc.assert(
+      fc.property(arbitraryRunWithMaps, ({ steps, failing, precedence }) => {
+        const { defined, plans } = buildRandomFlow(steps)
+        const outcomes = runModel(defined.graph, (k) => failing.includes(k), precedence)
+        for (const { gate, join } of plans) {
+          if (outcomes[gate]?.state === 'succeeded') continue
+          const started = [...outcomes.keys()].filter((k) => k > gate && k < join && hasRun(k))
+          expect(started).toEqual([])
+        }
+        function hasRun(k: number): boolean {
+          const { kind } = defined.graph.nodes[k] ?? {}
+          const { state } = outcomes[k] ?? {}
+          return (
+            (kind === 'task' || kind === 'map') && (state === 'succeeded' || state === 'failed')
+          )
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('has every value that a node needs when it starts', () => {
+    fc.assert(
+      fc.property(arbitraryRunWithMaps, ({ steps, failing, precedence }) => {
+        const { nodes } = buildRandomFlow(steps).defined.graph
+        const outcomes = runModel({ nodes }, (k) => failing.includes(k), precedence)
+        for (const [index, node] of nodes.entries()) {
+          if (outcomes[index]?.state !== 'succeeded' && outcomes[index]?.state !== 'failed')
+            continue
+          const template = node.kind === 'task' ? node.input : node.kind === 'map' && node.items
+          for (const source of template ? nodesOf(template) : []) {
+            expect(outcomes[source]?.state).toBe('succeeded')
+          }
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('starts what is done with an item after what made it', () => {
+    fc.assert(
+      fc.property(arbitraryStepsWithMaps, (steps) => {
+        const { nodes } = buildRandomFlow(steps).defined.graph
+        const groups = nodes.filter((node) => node.kind === 'group')
+        const outcomes = new Set(groups.map(({ upstreams: [, outcome] }) => outcome))
+        for (const { upstreams } of groups) {
+          const [map, outcome] = upstreams
+          const [first] = nodes.flatMap((node, index) => (node.map === map ? [index] : []))
+          const own = groups.find((group) => group.upstreams[0] === map)
+          if (own?.upstreams === upstreams || first === undefined) continue
+          // A later map of the same items: its way back leads to the end of an earlier one.
+          const before = [...ancestors(nodes, outcome)].filter((index) => index !== outcome)
+          expect(before.some((index) => outcomes.has(index))).toBe(true)
+        }
+      }),
+      { numRuns: 500 },
+    )
+  })
+})
+
+function ancestors(nodes: readonly GraphNode[], index: number, found = new Set<number>()) {
+  if (found.has(index)) return found
+  found.add(index)
+  for (const upstream of nodes[index]?.upstreams ?? []) ancestors(nodes, upstream, found)
+  return found
+}

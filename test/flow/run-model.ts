@@ -1,6 +1,6 @@
 import type { Failure } from '../../src/core/failure.ts'
 import type { FinalNodeState } from '../../src/core/states.ts'
-import type { Graph, GraphNode } from '../../src/flow/graph.ts'
+import type { Graph, GraphNode, GroupNode } from '../../src/flow/graph.ts'
 import type { NodeOutcome } from '../../src/flow/values.ts'
 
 const modelFailure: Failure = {
@@ -11,16 +11,21 @@ const modelFailure: Failure = {
 /** What must hold whichever of the two wins when one upstream failed and another one was skipped. */
 export type Precedence = 'failure first' | 'skip first'
 
-/** How every node ends, given which tasks fail if they run. */
+/**
+ * How every node ends, given which tasks fail if they run. Every map has one item; what is inside of one that made none
+ * reads as cancelled.
+ */
 export function runModel(
-  graph: Graph,
+  graph: Pick<Graph, 'nodes'>,
   fails: (index: number) => boolean,
   precedence: Precedence,
 ): NodeOutcome[] {
   const outcomes: NodeOutcome[] = []
   for (const [index, node] of graph.nodes.entries()) {
     const upstreams = node.upstreams.map((upstream) => outcomes[upstream]?.state ?? 'cancelled')
-    outcomes.push(outcomeOf(nodeState(node, upstreams, fails(index), precedence), index))
+    const isThere = node.map === undefined || outcomes[node.map]?.state === 'succeeded'
+    const state = isThere ? nodeState(node, upstreams, fails(index), precedence) : 'cancelled'
+    outcomes.push(outcomeOf(state, index))
   }
   return outcomes
 }
@@ -47,9 +52,27 @@ function nodeState(
       return hasFailed ? 'upstream_failed' : 'skipped'
     case 'settled':
       return 'succeeded'
-    default:
-      throw new Error(`the random flows have no ${node.kind}`)
+    case 'map':
+      if (hasFailed && !(hasSkipped && precedence === 'skip first')) return 'upstream_failed'
+      return hasSkipped ? 'skipped' : ran
+    case 'item':
+      if (hasFailed) return 'upstream_failed'
+      return upstreams.includes('succeeded') ? 'succeeded' : 'skipped'
+    case 'group':
+      return groupState(node, upstreams)
+    case 'succeeded':
+      if (hasFailed) return 'upstream_failed'
+      return hasSkipped ? 'skipped' : 'succeeded'
   }
+}
+
+function groupState(
+  { tolerate = 0 }: GroupNode,
+  [map, item]: readonly FinalNodeState[],
+): FinalNodeState {
+  if (map !== 'succeeded') return map === 'skipped' ? 'skipped' : 'upstream_failed'
+  const hasFailed = item === 'failed' || item === 'upstream_failed'
+  return hasFailed && tolerate < 1 ? 'upstream_failed' : 'succeeded'
 }
 
 function outcomeOf(state: FinalNodeState, index: number): NodeOutcome {
