@@ -108,7 +108,7 @@ function mapOver(body: fc.Arbitrary<Drawn>, maxLength: number): fc.Arbitrary<Dra
 }
 
 const plainShape = fc.oneof(
-  { weight: 24, arbitrary: fc.constant<Shape>('triggered') },
+  { weight: 30, arbitrary: fc.constant<Shape>('triggered') },
   { weight: 4, arbitrary: fc.constant<Shape>('root') },
   { weight: 1, arbitrary: fc.constant<Shape>('plain') },
   { weight: 8, arbitrary: fc.constantFrom<Shape>(...SHAPES) },

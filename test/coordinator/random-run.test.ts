@@ -37,7 +37,7 @@ describeWithRedis(
       )
       console.table(tally.table)
       expect(tally.rarerThan(500, EVERYTHING)).toEqual([])
-    }, 300_000)
+    }, 600_000)
 
     test('ends as if the failed node had succeeded at once, after it was retried by hand', async () => {
       await fc.assert(

@@ -73,7 +73,7 @@ describeWithRedis(
     test('has a row for each trigger and virtual node, and an outcome to change in each', () => {
       const rules = [...table.matchAll(/rule == '(\w)'/g)].map(([, rule]) => rule)
       expect(new Set(rules)).toEqual(new Set('snmoOpQfFaqPwzdGJVAi'))
-      expect(mutants).toHaveLength(34)
+      expect(mutants).toHaveLength(40)
     })
 
     test('agrees with the model as it is', async () => {

@@ -78,8 +78,8 @@ local function recountGroup(change, index, uncounted)
   local counts = int(call('HGET', change.key, 'w' .. index))
   local failed, fields, kept = failedItems(change, index, counts), {'f' .. index}, 0
   for from, state in pairs(uncounted) do
-    local isItem = state ~= 'pending' and not graphField(change, 'b', from)
-    if isItem then counts = counts - countOf(state) end
+    local wasCounted = state ~= 'pending' and not graphField(change, 'b', from)
+    if wasCounted then counts = counts - countOf(state) end
   end
   for n = 1, #failed do fields[#fields + 1] = 'f' .. index .. '.' .. n end
   removeFields(change.key, fields)
