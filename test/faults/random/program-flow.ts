@@ -16,7 +16,7 @@ import {
   settled,
   task,
 } from '../../../src/index.ts'
-import type { Condition, Item, Program } from './program.ts'
+import type { Condition, Item, MapItem, Program } from './program.ts'
 
 /** A result that is a failure. */
 const REFUSED = 'refused'
@@ -67,6 +67,36 @@ export function programFlow(name: string, program: Program): ProgramFlow {
       if (form === 'not') return not(is(ref, holds ? 'another' : value))
       return form === 'and' ? and(isTrue, not(not(isTrue))) : or(is(ref, 'neither'), isTrue)
     }
+    const addMap = (at: number, map: MapItem): void => {
+      const { key, count, form, tolerate, maxRetries } = map
+      const retry = policy.constant({ delay: 5, maxRetries })
+      const uses = map.uses.map(refAt)
+      const numbers = Array.from({ length: count }, (_, i) => i)
+      const options = tolerate === null ? {} : { tolerate }
+      const groups: unknown[] = []
+      if (form === 'flow') {
+        const inner = flow(
+          { name: 'inner', input: z.object({ uses: z.array(z.unknown()) }) },
+          (given) => {
+            const a = step.with({ key: 'a', retry })({ uses: [given.uses] })
+            return { b: step.with({ key: 'b', retry })({ uses: [a] }) }
+          },
+        )
+        groups.push(inner.with({ key }).map(numbers, (n) => ({ uses: [n, ...uses] }), options))
+      } else {
+        const first = step
+          .with({ key, retry })
+          .map(numbers, (n) => ({ uses: [n, ...uses] }), options)
+        groups.push(first)
+        if (form === 'two stages') {
+          const second = step.with({ key: `${key}-b`, retry })
+          groups.push(second.map(first as never, (value: unknown) => ({ uses: [value] })))
+        }
+      }
+      // The tasks take any value, so one type of Ref serves all nodes.
+      for (const [i, group] of groups.entries()) refs[map.end - groups.length + i] = group as never
+      if (groups.length === 0) throw new Error(`the map ${at} has no group`)
+    }
     const addRange = (from: number, to: number): void => {
       for (let i = from; i < to; i++) {
         const item = program[i]
@@ -76,6 +106,9 @@ export function programFlow(name: string, program: Program): ProgramFlow {
         else if (item?.kind === 'first') {
           const [a = 0, b = 0] = item.of
           refs[i] = firstOf(refAt(a), refAt(b))
+        } else if (item?.kind === 'map') {
+          addMap(i, item)
+          i = item.end - 1
         } else if (item?.kind === 'gate') {
           const { end } = item
           const join = program[end]

@@ -20,30 +20,64 @@ export interface Condition {
   readonly form: 'is' | 'not' | 'and' | 'or'
 }
 
-/** A node of a program; others are named by their position, and come before it. */
-export type Item =
-  | {
-      readonly kind: 'task'
-      readonly key: string
-      readonly trigger: Trigger
-      /** Undefined: the trigger's own answer. */
-      readonly skipOnUpstreamSkip: boolean | undefined
-      readonly condition: Condition | null
-      /** Those whose values its input uses. */
-      readonly uses: readonly number[]
-      /** Those that it waits for only. */
-      readonly after: readonly number[]
-      /** The gates of the plans that it is in: outside of them it can't start. */
-      readonly gates: readonly number[]
-      readonly queue: 'default' | 'side'
-      readonly delayMs: number
-      readonly script: Script
-    }
+/** A node that calls a task. */
+export interface TaskItem {
+  readonly kind: 'task'
+  readonly key: string
+  readonly trigger: Trigger
+  /** Undefined: the trigger's own answer. */
+  readonly skipOnUpstreamSkip: boolean | undefined
+  readonly condition: Condition | null
+  /** Those whose values its input uses. */
+  readonly uses: readonly number[]
+  /** Those that it waits for only. */
+  readonly after: readonly number[]
+  /** The gates of the plans that it is in: outside of them it can't start. */
+  readonly gates: readonly number[]
+  readonly queue: 'default' | 'side'
+  readonly delayMs: number
+  readonly script: Script
+  /** The map to whose items it belongs; its own waiting is done by the map. */
+  readonly map?: number
+}
+
+/**
+ * The beginning of a map; the nodes of its items follow, item by item, and then its groups, up to `end`. With two
+ * stages, a second map goes over the first one's group; `flow`: one of a flow with two tasks.
+ */
+export interface MapItem {
+  readonly kind: 'map'
+  readonly key: string
+  readonly uses: readonly number[]
+  readonly gates: readonly number[]
+  readonly count: number
+  readonly form: 'one stage' | 'two stages' | 'flow'
+  readonly tolerate: number | null
+  readonly maxRetries: number
+  end: number
+}
+
+/** The results of a map. */
+export interface GroupItem {
+  readonly kind: 'group'
+  readonly map: number
+  /** The nodes whose ends are those of the items. */
+  readonly items: readonly number[]
+  readonly tolerate: number | null
+}
+
+/** Other nodes. */
+type Mark =
   | { readonly kind: 'settled'; readonly of: number }
   /** The beginning of `orElse(of, plan)`; the plan's nodes follow, up to `end`, the join. */
   | { readonly kind: 'gate'; readonly of: number; end: number }
   | { readonly kind: 'join'; readonly x: number; readonly y: number }
   | { readonly kind: 'first'; readonly of: readonly number[] }
+  /** The end of an item of a mapped flow. */
+  | { readonly kind: 'item'; readonly of: number; readonly map: number }
+
+/** A node of a program; others are named by their position, and come before it. */
+export type Item = TaskItem | MapItem | GroupItem | Mark
 
 export type Program = readonly Item[]
 
@@ -72,11 +106,13 @@ export function drawProgram(draw: (choices: number) => number): Program {
 }
 
 function addItem(items: Item[], gates: readonly number[], draw: (choices: number) => number): void {
-  const before = items.flatMap(({ kind }, i) => (kind === 'gate' ? [] : [i]))
+  const before = items.flatMap((item, i) => (isUsable(item) ? [i] : []))
   const mayFail = before.filter((i) => items[i]?.kind !== 'settled')
-  const kind = mayFail.length === 0 ? 99 : draw(20)
+  const kind = mayFail.length === 0 ? 99 : draw(22)
   if (kind >= 17 && kind < 20 && items.length <= MAX_ITEMS - 3 && gates.length < 2) {
     addOrElse(items, pick(mayFail, draw), gates, draw)
+  } else if (kind >= 20 && kind < 22 && items.length <= MAX_ITEMS - 3) {
+    addMap(items, { uses: some(before, 2, draw), gates }, draw)
   } else if (kind >= 15 && kind < 17) {
     items.push({ kind: 'settled', of: pick(mayFail, draw) })
   } else if (kind >= 13 && kind < 15 && before.length > 1) {
@@ -94,6 +130,57 @@ function addItem(items: Item[], gates: readonly number[], draw: (choices: number
   }
 }
 
+/** Other nodes may wait for it: it is no gate, and not inside of a map. */
+function isUsable(item: Item): boolean {
+  if (item.kind === 'gate' || item.kind === 'map') return false
+  return item.kind === 'group' || !('map' in item) || item.map === undefined
+}
+
+/** Up to three items, each a task, two tasks in a row, or a flow of two. */
+function addMap(
+  items: Item[],
+  { uses, gates }: { readonly uses: readonly number[]; readonly gates: readonly number[] },
+  draw: (choices: number) => number,
+): void {
+  const map = items.length
+  const key = `n${map}`
+  const form = (['one stage', 'two stages', 'flow'] as const)[draw(3)] ?? 'flow'
+  const tolerate = form === 'two stages' || draw(2) === 0 ? null : draw(3)
+  const [count, maxRetries] = [draw(4), draw(2)]
+  const begin: Item = { kind: 'map', key, uses, gates, count, form, tolerate, maxRetries, end: 0 }
+  items.push(begin)
+  const outcomes: number[][] = [[], []]
+  const addTask = (own: string, after: readonly number[]): number => {
+    const wiring = { trigger: 'all_success', uses: after, after: [], gates: [] } as const
+    const plain = newTask(items, { ...wiring, condition: null }, draw)
+    const script = scriptWithin(maxRetries, draw)
+    items.push({ ...plain, key: own, map, queue: 'default', delayMs: 0, script })
+    return items.length - 1
+  }
+  for (let i = 0; i < count; i++) {
+    if (form === 'flow') {
+      const a = addTask(`${key}[${i}]/a`, [])
+      const b = addTask(`${key}[${i}]/b`, [a])
+      outcomes[0]?.push(items.push({ kind: 'item', of: b, map }) - 1)
+    } else {
+      const first = addTask(`${key}[${i}]`, [])
+      outcomes[0]?.push(first)
+      if (form === 'two stages') outcomes[1]?.push(addTask(`${key}-b[${i}]`, [first]))
+    }
+  }
+  const groups = form === 'two stages' ? outcomes : outcomes.slice(0, 1)
+  for (const ends of groups) items.push({ kind: 'group', map, items: ends, tolerate })
+  begin.end = items.length
+}
+
+/** All items of a map have one policy. */
+function scriptWithin(maxRetries: number, draw: (choices: number) => number): Script {
+  const errors = draw(maxRetries + 1)
+  const by = (['throw', 'fail', 'failWhen'] as const)[draw(3)] ?? 'throw'
+  const last = (['succeed', 'succeed', 'succeed', 'exhaust', 'skip'] as const)[draw(5)] ?? 'succeed'
+  return { errors: last === 'exhaust' ? maxRetries : errors, by, last, maxRetries }
+}
+
 /** A task with a trigger. Its input may not use a task's value, which need not exist. */
 function newTriggered(
   items: readonly Item[],
@@ -103,7 +190,8 @@ function newTriggered(
 ): Item {
   const drawn = TRIGGERS[draw(TRIGGERS.length + 3)]
   const isFast = drawn === 'any_success_fast' || drawn === 'any_failed_fast'
-  const usable = isFast ? [] : before.filter((i) => items[i]?.kind !== 'task')
+  const valueless = ['task', 'group']
+  const usable = isFast ? [] : before.filter((i) => !valueless.includes(items[i]?.kind ?? ''))
   const uses = draw(3) === 0 ? some(usable, 1, draw) : []
   const after = [...new Set([pick(mayFail, draw), ...some(before, 2, draw)])]
   const trigger =
@@ -137,7 +225,9 @@ function addOrElse(
   const inPlan = [...gates, gate]
   const planned = 1 + draw(2)
   for (let i = 0; i < planned && items.length < MAX_ITEMS - 2; i++) addItem(items, inPlan, draw)
-  const y = items.findLastIndex(({ kind }, i) => i > gate && (kind === 'task' || kind === 'join'))
+  const y = items.findLastIndex(
+    (item, i) => i > gate && isUsable(item) && (item.kind === 'task' || item.kind === 'join'),
+  )
   if (y < 0) {
     const plain = { trigger: 'all_success', uses: [], after: [], gates: inPlan } as const
     items.push(newTask(items, { ...plain, condition: null }, draw))
@@ -146,14 +236,12 @@ function addOrElse(
   items.push({ kind: 'join', x, y: y < 0 ? items.length - 1 : y })
 }
 
-type TaskItem = Item & { readonly kind: 'task' }
-
 function newTask(
   items: readonly Item[],
   wiring: Pick<TaskItem, 'trigger' | 'uses' | 'after' | 'gates' | 'condition'> &
     Partial<Pick<TaskItem, 'skipOnUpstreamSkip'>>,
   draw: (choices: number) => number,
-): Item {
+): TaskItem {
   return {
     kind: 'task',
     key: `n${items.length}`,

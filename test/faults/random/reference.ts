@@ -14,7 +14,8 @@ type Ending = Pick<ExpectedNode, 'state' | 'skipReason'>
 
 export interface Expectation {
   readonly run: FinalRunState
-  readonly nodes: readonly ExpectedNode[]
+  /** Null for a node that the run doesn't have: the map that would have made it didn't run. */
+  readonly nodes: readonly (ExpectedNode | null)[]
 }
 
 /** How a run of the program should end, by what the documentation says of triggers, joins and forgiveness. */
@@ -32,11 +33,25 @@ export function expectationOf(program: Program): Expectation {
       state,
       skipReason,
       forgiven: forgiven.has(i),
-      attempts: hasRun ? attemptsOf(item.script) : 0,
+      attempts: hasRun
+        ? attemptsOf(item.script)
+        : item.kind === 'map' && state === 'succeeded'
+          ? 1
+          : 0,
     }
   })
-  const isGreen = nodes.every(({ state, forgiven }) => forgiven || !isFailure(state))
-  return { run: isGreen ? 'succeeded' : 'failed', nodes }
+  const isGreen = nodes
+    .filter((_, i) => exists(program, i, states))
+    .every(({ state, forgiven }) => forgiven || !isFailure(state))
+  const made = nodes.map((node, i) => (exists(program, i, states) ? node : null))
+  return { run: isGreen ? 'succeeded' : 'failed', nodes: made }
+}
+
+/** A map that doesn't run makes no items. */
+function exists(program: Program, i: number, states: readonly FinalNodeState[]): boolean {
+  const item = program[i]
+  const map = item && item.kind !== 'group' && 'map' in item ? item.map : undefined
+  return map === undefined || states[map] === 'succeeded'
 }
 
 /** How many attempts the script takes. */
@@ -60,6 +75,12 @@ function upstreamsOf(item: Item, program: Program): readonly number[] {
       return [item.of]
     case 'join':
       return [item.x, item.y]
+    case 'map':
+      return [...item.uses, ...item.gates]
+    case 'item':
+      return [item.of]
+    case 'group':
+      return [item.map, ...item.items]
   }
 }
 
@@ -90,6 +111,16 @@ function endingOf(item: Item, program: Program, endings: readonly Ending[]): End
       return SUCCEEDED
     case 'gate':
       return someFailed ? SUCCEEDED : skippedBy('not_needed')
+    case 'map':
+      if (someFailed) return UPSTREAM_FAILED
+      return upstreams.includes('skipped') ? skippedBy('upstream_skipped') : SUCCEEDED
+    case 'group': {
+      const [map, ...ends] = upstreams
+      if (map === 'skipped') return skippedBy('upstream_skipped')
+      const isLost = map !== 'succeeded' || ends.filter(isFailure).length > (item.tolerate ?? 0)
+      return isLost ? UPSTREAM_FAILED : SUCCEEDED
+    }
+    case 'item':
     case 'join':
     case 'first':
       if (upstreams.includes('succeeded')) return SUCCEEDED
@@ -163,7 +194,9 @@ function forgivenIn(program: Program, states: readonly FinalNodeState[]): Set<nu
       for (const upstream of upstreamsOf(item, program)) forgive(upstream)
   }
   program.forEach((item, i) => {
-    if (item.kind === 'join' && states[i] === 'succeeded') forgive(item.x)
+    if (states[i] !== 'succeeded') return
+    if (item.kind === 'join') forgive(item.x)
+    if (item.kind === 'group') for (const end of item.items) forgive(end)
   })
   return forgiven
 }
