@@ -33,7 +33,7 @@ export function checkTrigger(
   }
   const mayLack = data
     .map((index) => nodes[index])
-    .find((node) => isFast(trigger) || (node && mayLackValue(node)))
+    .find((node) => isFast(trigger) || (node && mayLackValue(nodes, node)))
   if (mayLack) {
     refuse(
       isFast(trigger)
@@ -74,7 +74,9 @@ function countProblem(
     : null
 }
 
-function mayLackValue({ kind }: GraphNode): boolean {
+function mayLackValue(nodes: readonly GraphNode[], { kind, upstreams }: GraphNode): boolean {
+  // What is left of a group that failed is nothing; what is left of its outcomes is a list.
+  if (kind === 'succeeded') return nodes[upstreams[0] ?? -1]?.kind === 'group'
   return kind === 'task' || kind === 'gate' || kind === 'group' || kind === 'item'
 }
 

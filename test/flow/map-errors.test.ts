@@ -137,6 +137,17 @@ describe('map', () => {
       "take.with(): trigger: 'all_done': it waits for alert, which is outside of the map",
     ],
     [
+      'a trigger that uses results that may not be there',
+      ({ orders }) => take.with({ trigger: 'all_done' })(take.map(orders)),
+      'the input uses take, which may have no value then',
+    ],
+    [
+      'a trigger that uses what is left of such results',
+      ({ orders }) =>
+        take.with({ trigger: 'any_failed' })(succeeded(take.map(orders, { tolerate: 1 }))),
+      'the input uses $succeeded, which may have no value then',
+    ],
+    [
       'a key that is taken',
       ({ orders }) => {
         take(1)

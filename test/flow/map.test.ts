@@ -138,6 +138,20 @@ describe('task.map', () => {
     ])
   })
 
+  test('is what a trigger counts, also where its outcomes are used', () => {
+    const nodes = shortNodes((input) => {
+      const group = take.map(input.orders)
+      take.with({ key: 'sweep', trigger: 'all_done' })(settled(group))
+      take.with({ key: 'good', trigger: 'all_done' })(succeeded(settled(group)))
+    })
+    expect(nodes.slice(4)).toEqual([
+      ['sweep', ['take']],
+      ['$settled-2', ['take']],
+      ['$succeeded', ['$settled-2']],
+      ['good', ['$succeeded']],
+    ])
+  })
+
   test('counts for succeedsWhen by the key of its group', () => {
     const define = (key: string) =>
       flow({ name: 'f', input: z.object({}), succeedsWhen: [key] }, () => {
