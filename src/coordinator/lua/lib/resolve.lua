@@ -66,12 +66,22 @@ local function isDecided(change, index)
   return false
 end
 
+-- The packed counts of a node's final upstreams, of which there is one more.
+local function countUpstream(change, index, count)
+  local counts = (change.counts[index] or int(call('HGET', change.key, 'w' .. index))) + count
+  change.counts[index] = counts
+  return counts
+end
+
 -- Counts one more final upstream of a node. Returns what the node becomes, or nil if that isn't decided, or was before.
 local function decide(change, index, fanIn, rule, propagates, n, count)
-  local counts = fanIn == '1' and count or call('HINCRBY', change.key, 'w' .. index, count)
+  local counts = fanIn == '1' and count or countUpstream(change, index, count)
   local s, f, k, all = counts % FAILED, floor(counts % SKIPPED / FAILED), floor(counts / SKIPPED), tonumber(fanIn)
   local complete = s + f + k == all
-  if complete and all > 1 then change.spent[#change.spent + 1] = 'w' .. index end
+  if complete and all > 1 then
+    change.counts[index] = nil
+    change.spent[#change.spent + 1] = 'w' .. index
+  end
   if not complete and not isFast(rule) then return nil end
   local outcome = withSkips(outcomeOf(rule, tonumber(n), s, f, k, all), propagates, k)
   if isFast(rule) and (not complete and outcome ~= 'Y' or isDecided(change, index)) then return nil end
