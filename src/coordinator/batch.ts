@@ -28,10 +28,10 @@ interface PendingMove {
 }
 
 /** Small enough that Redis works on one call while this process prepares the next: measured, 64 cost a fifth. */
-const MAX_ANSWERS_PER_CALL = 16
+const MAX_MOVES_PER_CALL = 16
 
 /**
- * Sends all moves of one event-loop tick as one script call: a shard's single hash tag allows it, and a call of its own
+ * Sends the moves of one event-loop tick in as few script calls as can be: a shard's single hash tag allows it, and a call of its own
  * costs Redis as much again as the move. One move that fails leaves the others of its call untouched.
  */
 export class MoveBatch {
@@ -40,7 +40,6 @@ export class MoveBatch {
   readonly #settings: MoveArguments
   readonly #script: Script
   #pending: PendingMove[] = []
-  #asked = 0
 
   /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (its prelude.lua). */
   constructor(
@@ -73,24 +72,23 @@ export class MoveBatch {
   }
 
   #ask(move: PendingMove): Promise<RawAnswer> {
-    this.#pending.push(move)
+    if (this.#pending.push(move) === 1) setImmediate(() => this.#flush())
     return this.#wait(move)
   }
 
   #wait({ asked }: PendingMove): Promise<RawAnswer> {
-    return new Promise((resolve, reject) => {
-      asked.push({ resolve, reject })
-      this.#asked += 1
-      if (this.#asked === 1) setImmediate(() => this.#flush())
-      else if (this.#asked === MAX_ANSWERS_PER_CALL) this.#flush()
-    })
+    return new Promise((resolve, reject) => asked.push({ resolve, reject }))
   }
 
   #flush(): void {
     const moves = this.#pending
-    if (moves.length === 0) return
     this.#pending = []
-    this.#asked = 0
+    for (let from = 0; from < moves.length; from += MAX_MOVES_PER_CALL) {
+      this.#call(moves.slice(from, from + MAX_MOVES_PER_CALL))
+    }
+  }
+
+  #call(moves: readonly PendingMove[]): void {
     this.#send(moves).then(
       (reply) => answer(moves, reply),
       (cause: unknown) => {

@@ -1,11 +1,27 @@
-import type { ClaimAnswer, Grant, Place, SettleAnswer } from '../coordinator/answers.ts'
-import { type Delivery, type GoOn, type OpenedRun, STOP } from '../coordinator/coordinator.ts'
+import type {
+  ClaimAnswer,
+  Grant,
+  Place,
+  RowLeft,
+  SettleAnswer,
+  TicketToAdd,
+} from '../coordinator/answers.ts'
+import {
+  type Delivery,
+  type GoOn,
+  type OpenedRun,
+  type Outcome,
+  STOP,
+} from '../coordinator/coordinator.ts'
 import { messageOf } from '../core/errors.ts'
+import type { Failure } from '../core/failure.ts'
 import type { AttemptInfo } from '../core/hooks.ts'
 import type { TaskNode } from '../flow/graph.ts'
+import type { RunOptions } from '../producer/envelope.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
 import { executeAttempt } from './attempt.ts'
 import { type AttemptEnd, interrupted } from './attempt-end.ts'
+import { companySize, MAX_COMPANY } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import type { KnownGraph } from './graphs.ts'
@@ -33,9 +49,28 @@ const CONTINUATION = { maxTasks: 100, maxMs: 2_000 } as const
 type Granted = Extract<ClaimAnswer, { status: 'granted' }>
 type Settled = Extract<SettleAnswer, { status: 'settled' }>
 
+/** A granted attempt that no handler was called for yet. Times are of this process' monotonic clock. */
+interface Awaiting {
+  readonly grant: Grant
+  readonly node: TaskNode
+  /** When the move was sent that granted it. */
+  readonly sentAt: number
+  readonly receivedAt: number
+}
+
+/** An attempt that has ended. */
+interface Executed {
+  readonly grant: Grant
+  readonly info: AttemptInfo
+  readonly end: AttemptEnd
+  readonly durationMs: number
+}
+
 /**
  * Executes the attempts that one claim granted, and those that their settles grant in turn: a worker goes on with a
- * ready node without the queue (continuation), and runs short ones side by side (companies).
+ * ready node without the queue (continuation), and with all nodes of a company. As many run side by side as there are
+ * permits; on each permit the next one starts when the handler before it has ended, so that what ends in one tick is
+ * settled in one move.
  */
 export class RowRun {
   readonly #around: DeliverySurroundings
@@ -45,12 +80,19 @@ export class RowRun {
   readonly #graph: KnownGraph
   readonly #claim: Granted
   readonly #run: OpenedRun
+  readonly #options: RunOptions
   readonly #place: Place
   readonly #values: RunValues
   readonly #startedAt = performance.now()
+  readonly #awaiting: Awaiting[] = []
+  readonly #lanes: Promise<void>[] = []
   readonly #adding: Promise<void>[] = []
+  #runningLanes = 0
+  /** Lanes that wait for answers: they go on with what is granted then. */
+  #restingLanes = 0
   #executed = 0
   #isLate: boolean = false
+  #problem: unknown
   #end: RowEnd = { kind: 'more' }
 
   constructor(
@@ -68,94 +110,115 @@ export class RowRun {
     this.#graph = graph
     this.#claim = claim
     this.#run = { graph: graph.graph, openedAt: claim.openedAt }
+    this.#options = parseRunOptions(claim.options)
     this.#place = claim.place ?? DEFAULT_PLACE
     this.#values = new RunValues(around.coordinator, delivery.runId, graph.graph)
   }
 
   /**
-   * `held`: the permits that it takes over; all but one go back. They are fewer than the grants if an answer was lost
-   * that had granted more. `isLate`: the claim's answer took longer than the lease. Nothing is started then, nor once the
-   * worker closes: the grants are given back as interrupted, at no cost.
+   * `held`: the permits that it takes over, one at least; all but one go back. `sentAt`: when the claim was sent. Nothing
+   * is started when that is as long ago as the lease lasts, nor once the worker closes: such grants are given back as
+   * interrupted, at no cost.
    *
    * @throws when a settle was refused or could not be asked for: the job is to be handed back
    */
-  async run(grants: readonly Grant[], held: number, isLate: boolean): Promise<RowEnd> {
-    this.#isLate = isLate
-    let unpaid = grants.length - held
-    let running = grants.length
-    let problem: unknown
-    const follow = async (grant: Grant): Promise<void> => {
-      try {
-        for (let next: Grant | undefined = grant; next; ) {
-          const [first, ...others]: readonly Grant[] = await this.#step(next)
-          running += others.length
-          for (const other of others) followers.push(follow(other))
-          next = first
-        }
-      } catch (error) {
-        problem ??= error
-      } finally {
-        running -= 1
-        // The last permit stays with the delivery.
-        if (running > 0 && unpaid === 0) this.#permits.release()
-        else if (running > 0) unpaid -= 1
-      }
-    }
-    const followers: Promise<void>[] = []
+  async run(grants: readonly Grant[], held: number, sentAt: number): Promise<RowEnd> {
     try {
       await this.#values.add(this.#claim.values, this.#claim.input)
+      this.#await(grants, sentAt)
     } catch (error) {
       this.#permits.release(held - 1)
       throw error
     }
-    for (const grant of grants) followers.push(follow(grant))
-    for (let i = 0; i < followers.length; i++) await followers[i]
-    if (problem !== undefined) throw problem
+    this.#startLanes(held)
+    for (let i = 0; i < this.#lanes.length; i++) await this.#lanes[i]
+    if (this.#problem !== undefined) throw this.#problem
     await Promise.all(this.#adding)
     return this.#end
   }
 
-  /** One attempt, from its grant to its settle. Returns the attempts that were granted to go on with. */
-  async #step(grant: Grant): Promise<readonly Grant[]> {
-    const node = this.#graph.graph.graph.nodes[grant.index]
-    if (node?.kind !== 'task') throw new Error(`node ${grant.index} of the graph has no task`)
-    const info = this.#describe(node, grant)
-    const { hooks, durations } = this.#around
-    const startedAt = performance.now()
-    hooks.onAttemptStarted?.(info)
-    const end = await this.#attempt(node, grant, startedAt)
-    if (!end) {
-      this.#end = { kind: 'lost' }
-      return []
+  #await(grants: readonly Grant[], sentAt: number): void {
+    const receivedAt = performance.now()
+    for (const grant of grants) {
+      const node = this.#graph.graph.graph.nodes[grant.index]
+      if (node?.kind !== 'task') throw new Error(`node ${grant.index} of the graph has no task`)
+      this.#awaiting.push({ grant, node, sentAt, receivedAt })
     }
-    const durationMs = performance.now() - startedAt
+  }
+
+  /** Each takes over a permit. */
+  #startLanes(count: number): void {
+    for (let i = 0; i < count; i++) this.#lanes.push(this.#lane())
+  }
+
+  /** Executes attempts one after another, until none is left and what it has settled grants no more. */
+  async #lane(): Promise<void> {
+    this.#runningLanes += 1
+    let settles: Promise<void>[] = []
+    for (;;) {
+      const next = this.#awaiting.shift()
+      if (next) settles.push(this.#conclude(await this.#execute(next)))
+      else if (settles.length === 0) break
+      else {
+        this.#restingLanes += 1
+        await Promise.all(settles)
+        this.#restingLanes -= 1
+        settles = []
+      }
+    }
+    this.#runningLanes -= 1
+    // The last permit stays with the delivery.
+    if (this.#runningLanes > 0) this.#permits.release()
+  }
+
+  /** One attempt, from its grant to its end. */
+  async #execute({ grant, node, sentAt, receivedAt }: Awaiting): Promise<Executed> {
+    const info = this.#describe(node, grant)
+    const startedAt = performance.now()
+    if (startedAt - sentAt >= this.#around.settings.leaseMs) this.#isLate = true
+    this.#around.hooks.onAttemptStarted?.(info)
+    const end = await this.#attempt(node, grant, receivedAt)
+    return { grant, info, end, durationMs: performance.now() - startedAt }
+  }
+
+  /** Settles an attempt's end. It never rejects: whatever goes wrong is the row's problem. */
+  async #conclude({ grant, info, end, durationMs }: Executed): Promise<void> {
+    if (!end) return this.#stop({ kind: 'lost' })
+    const { hooks, durations } = this.#around
     const { outcome, failure, decision } = end
     const wasAttempted = outcome.kind !== 'parked' && outcome.kind !== 'condition_false'
-    if (wasAttempted) durations.record(node.task, durationMs)
-    const answer = await this.#settle(grant, end)
-    if (answer.status === 'refused') {
-      hooks.onRefused?.({ ...info, answer: answer.reason })
-      if (answer.reason === 'cancelled') {
-        this.#end = { kind: 'cancelled' }
-        return []
+    if (wasAttempted) durations.record(info.task, durationMs)
+    try {
+      const sentAt = performance.now()
+      const answer = await this.#settle(grant, outcome)
+      if (answer.status === 'refused') {
+        hooks.onRefused?.({ ...info, answer: answer.reason })
+        if (answer.reason === 'cancelled') return this.#stop({ kind: 'cancelled' })
+        throw new Error(`the settle of ${info.node} was refused: ${answer.reason}`)
       }
-      throw new Error(`the settle of ${node.key} was refused: ${answer.reason}`)
+      if (outcome.kind === 'parked') {
+        hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
+      }
+      if (wasAttempted) hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
+      if (answer.runEnd) {
+        hooks.onRunEnded?.({ runId: info.runId, flow: info.flow, state: answer.runEnd })
+      }
+      await this.#afterSettle(answer, end, sentAt)
+    } catch (error) {
+      this.#problem ??= error
     }
-    if (outcome.kind === 'parked') {
-      hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
-    }
-    if (wasAttempted) hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
-    if (answer.runEnd) {
-      hooks.onRunEnded?.({ runId: info.runId, flow: info.flow, state: answer.runEnd })
-    }
-    return await this.#afterSettle(answer, end)
+  }
+
+  /** Nothing more is started: the nodes are somebody else's, or nobody's. */
+  #stop(end: RowEnd): void {
+    this.#end = end
+    this.#awaiting.length = 0
   }
 
   async #attempt(node: TaskNode, grant: Grant, receivedAt: number): Promise<AttemptEnd> {
-    if (this.#isLate) return interrupted(new AttemptAborted('shutdown', 'the grant came too late'))
-    if (this.#around.isClosing()) {
-      return interrupted(new AttemptAborted('shutdown', 'the worker is shutting down'))
-    }
+    if (this.#isLate) return interrupted(notStarted('the grant came too late'))
+    if (this.#problem !== undefined) return interrupted(notStarted('the row was handed back'))
+    if (this.#around.isClosing()) return interrupted(notStarted('the worker is shutting down'))
     const { running } = this.#around
     const abort = new AttemptAbort()
     running.add(this.#job.name, abort)
@@ -165,7 +228,7 @@ export class RowRun {
         graph: this.#graph.graph,
         node,
         grant,
-        options: parseRunOptions(this.#claim.options),
+        options: this.#options,
         values: this.#values,
         openedAt: this.#claim.openedAt,
         place: { queue: this.#job.queue, priority: this.#job.priority },
@@ -174,72 +237,52 @@ export class RowRun {
       })
     } catch (error) {
       // Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it.
-      const unread = new AttemptAborted('shutdown', `Redis could not be read: ${messageOf(error)}`)
-      await this.#settle(grant, interrupted(unread), STOP)
-      throw error
+      this.#problem ??= error
+      return interrupted(notStarted(`Redis could not be read: ${messageOf(error)}`))
     } finally {
       running.remove(this.#job.name, abort)
     }
   }
 
-  async #settle(
-    { index, attempt }: Grant,
-    { outcome }: NonNullable<AttemptEnd>,
-    goOn = this.#goOn(index),
-  ): Promise<SettleAnswer> {
+  #settle({ index, attempt }: Grant, outcome: Outcome): Promise<SettleAnswer> {
     if (outcome.kind === 'succeeded') this.#values.addResult(index, outcome.result)
     this.#executed += 1
-    let used = 0
-    try {
-      const answer = await this.#around.coordinator.settle(
-        this.#delivery,
-        this.#run,
-        index,
-        attempt,
-        outcome,
-        goOn,
-      )
-      if (answer.status === 'settled') used = answer.grants.length
-      return answer
-    } finally {
-      // The first grant takes over this attempt's own permit.
-      const extra = Math.max(0, goOn.slots - 1)
-      this.#permits.release(Math.max(0, extra - Math.max(0, used - 1)))
-    }
+    const { coordinator } = this.#around
+    return coordinator.settle(this.#delivery, this.#run, index, attempt, outcome, this.#goOn(index))
   }
 
-  /** What may go on after a node: ready nodes of its place, as many at once as there are free handlers. */
+  /** What may go on after a node: ready nodes of its place. What the row holds is granted as a whole. */
   #goOn(index: number): GoOn {
-    const { durations } = this.#around
-    if (this.#isLate || this.#around.isClosing()) return STOP
-    const next = this.#graph.nextTasks[index] ?? []
-    const grain = durations.grainFor(next)
+    if (this.#isLate || this.#problem !== undefined || this.#around.isClosing()) return STOP
     const mayContinue =
       this.#graph.isComplete &&
       this.#executed < CONTINUATION.maxTasks &&
       performance.now() - this.#startedAt < CONTINUATION.maxMs
-    const extra = mayContinue ? this.#permits.tryTake(Math.min(next.length, grain) - 1) : 0
     const place = mayContinue ? (this.#graph.graph.places[index] ?? -1) : -1
-    return { place, grain, slots: 1 + extra }
+    const grain = companySize(this.#around, this.#graph.next[index] ?? [], this.#options)
+    return { place, grain, slots: MAX_COMPANY }
   }
 
-  async #afterSettle(answer: Settled, end: NonNullable<AttemptEnd>): Promise<readonly Grant[]> {
-    this.#end = rowEndOf(answer, end)
-    if (answer.toAdd.length > 0) {
-      const { queues } = this.#around
-      const adding = addTickets(
-        queues,
-        this.#delivery.runId,
-        this.#graph.graph,
-        this.#place,
-        answer.toAdd,
-      )
-      // Failing to add is found at the end of the delivery; until then nobody else listens.
-      adding.catch(() => {})
-      this.#adding.push(adding)
-    }
-    if (answer.values.length > 0) await this.#values.add(answer.values)
-    return answer.grants
+  async #afterSettle(
+    { rowLeft, waitMs, lastLogLine, toAdd, values, grants }: Settled,
+    { failure }: NonNullable<AttemptEnd>,
+    sentAt: number,
+  ): Promise<void> {
+    this.#end = rowEndOf(rowLeft, waitMs, lastLogLine, failure)
+    if (toAdd.length > 0) this.#addTickets(toAdd)
+    if (values.length > 0) await this.#values.add(values)
+    if (grants.length === 0) return
+    this.#await(grants, sentAt)
+    const lanes = this.#awaiting.length - this.#restingLanes
+    if (lanes > 0) this.#startLanes(this.#permits.tryTake(lanes))
+  }
+
+  #addTickets(toAdd: readonly TicketToAdd[]): void {
+    const { queues } = this.#around
+    const adding = addTickets(queues, this.#delivery.runId, this.#graph.graph, this.#place, toAdd)
+    // Failing to add is found at the end of the delivery; until then nobody else listens.
+    adding.catch(() => {})
+    this.#adding.push(adding)
   }
 
   #describe(node: TaskNode, { attempt }: Grant): AttemptInfo {
@@ -254,9 +297,16 @@ export class RowRun {
   }
 }
 
+/** Why a grant is given back that no handler was called for. */
+function notStarted(why: string): AttemptAborted {
+  return new AttemptAborted('shutdown', why)
+}
+
 function rowEndOf(
-  { rowLeft, waitMs, lastLogLine }: Settled,
-  { failure }: NonNullable<AttemptEnd>,
+  rowLeft: RowLeft,
+  waitMs: number,
+  lastLogLine: string,
+  failure: Failure | null,
 ): RowEnd {
   switch (rowLeft) {
     case 'empty':
