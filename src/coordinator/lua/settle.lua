@@ -111,11 +111,16 @@ end
 -- Writes the results, and the lines of the attempts that have none. Results first: writing them twice changes nothing.
 local function record(change, ended)
   local results = {}
-  for _, attempt in ipairs(ended) do
-    if attempt.outcome == 'succeeded' then append(results, {attempt.index, attempt.payload}) end
+  for i = 1, #ended do
+    local attempt = ended[i]
+    if attempt.outcome == 'succeeded' then
+      results[#results + 1] = attempt.index
+      results[#results + 1] = attempt.payload
+    end
   end
   writeFields(outKey(change.run), results)
-  for _, attempt in ipairs(ended) do
+  for i = 1, #ended do
+    local attempt = ended[i]
     if isLogged(attempt) then
       local kind, details = match(attempt.payload, '^([^|]*)|(.*)$')
       appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, change.elapsed, details}, '|'))
@@ -142,11 +147,11 @@ end
 -- tokens besides theirs. Returns the row's tokens, the grants, and the kept nodes whose values the worker may lack.
 local function dispatch(change, attempt, others)
   local place, grain, slots = match(attempt.goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
-  grain = tonumber(grain)
+  grain = grain + 0
   local home, unknown = keepAtHome(change, attempt.row.place == '' and not change.paused and place, grain)
   giveTickets(change, attempt.ticket, grain)
   change.ready = {}
-  mayGrant(change, tonumber(slots))
+  mayGrant(change, slots + 0)
   local kept = grantFresh(change, attempt.ticket, home)
   local waiting = grantReady(change, attempt.ticket, others)
   return kept .. (kept ~= '' and waiting ~= '' and ',' or '') .. waiting, concat(change.grants, ','), unknown
@@ -169,9 +174,10 @@ local function settleAttempt(change, attempt)
 end
 
 -- What keeps an attempt from being settled now: a refusal, or what was stored when it was settled. Nil if nothing does.
-local function answerBefore(change, attempt, runState, lease, rowText)
+local function answerBefore(change, attempt, granted, runState, lease, rowText)
   if not attempt.state then return {'refused', 'behind'} end
-  local granted, number = int(attempt.granted), tonumber(attempt.number)
+  local number = attempt.number + 0
+  granted = int(granted)
   local gaveBack = isParked(attempt.state) and granted == number - 1
   if granted < number and not gaveBack then return {'refused', 'behind'} end
   if granted > number then return {'refused', 'superseded'} end
@@ -185,8 +191,9 @@ local ATTEMPT = 6 -- arguments of an attempt
 local function readAttempt(arguments, i, packed, ticket, row)
   local index, number, outcome, payload, detail, goOn = unpack(arguments, i, i + ATTEMPT - 1)
   local state, granted, _, retries, crashes, start, x = unpackNode(packed or '')
-  return {index = index, number = number, outcome = outcome, payload = payload, detail = detail, goOn = goOn, ticket = ticket,
-    row = row, state = state, granted = granted, retries = retries, crashes = crashes, start = start, x = x}
+  local attempt = {index = index, number = number, outcome = outcome, payload = payload, detail = detail, goOn = goOn,
+    ticket = ticket, row = row, state = state, retries = retries, crashes = crashes, start = start, x = x}
+  return attempt, granted
 end
 
 -- Settles the attempts that `arguments` names in one go: the run is read once, and written once after all is decided.
@@ -199,13 +206,13 @@ local function settleTogether(run, ticket, lease, at, graph, arguments, first, l
   if not runState then return {{'refused', 'no_run'}} end
   local change, row = newChange(run, at, graph, counters, paused), rowText and readClaimedRow(rowText)
   for i = first, last, ATTEMPT do
-    local attempt = readAttempt(arguments, i, stored[5 + #ended], ticket, row)
+    local attempt, granted = readAttempt(arguments, i, stored[5 + #ended], ticket, row)
     ended[#ended + 1] = attempt
-    local answer = answerBefore(change, attempt, runState, lease, rowText)
+    local answer = answerBefore(change, attempt, granted, runState, lease, rowText)
     if answer then return {answer} end
   end
 
-  for i, attempt in ipairs(ended) do answers[i] = settleAttempt(change, attempt) end
+  for i = 1, #ended do answers[i] = settleAttempt(change, ended[i]) end
   -- The others were still running when an attempt before the last was settled: only the last can leave nothing to do.
   local answer = answers[#answers]
   answer[2] = ended[#ended].waits and 'delayed' or rowLeft(row.tokens)
@@ -215,8 +222,9 @@ local function settleTogether(run, ticket, lease, at, graph, arguments, first, l
   if change.left == 0 then answer[4] = endRun(change)
   else announce(run, 'settled') end
   if answer[2] == 'failed' then answer[6] = firstFailure(run, row.tokens) end
-  for i, attempt in ipairs(ended) do
-    if attempt.unknown and #attempt.unknown > 0 then append(answers[i], valuesFor(run, graph, attempt.unknown)) end
+  for i = 1, #ended do
+    local unknown = ended[i].unknown
+    if unknown and #unknown > 0 then append(answers[i], valuesFor(run, graph, unknown)) end
   end
   return answers
 end

@@ -6,15 +6,16 @@
 local replies, position, last = {}, FIRST_MOVE, #ARGV
 
 local function reply(answer)
-  replies[#replies + 1] = #answer
-  append(replies, answer)
+  local at, length = #replies + 1, #answer
+  replies[at] = length
+  for i = 1, length do replies[at + i] = answer[i] end
 end
 
 while position <= last do
-  local count = tonumber(ARGV[position + 2])
+  local count = ARGV[position + 2] + 0
   local ok, answer = pcall(MOVES[ARGV[position]], unpack(ARGV, position + 3, position + 2 + count))
   if not ok then
-    for _ = 1, tonumber(ARGV[position + 1]) do reply(errorAnswer(answer)) end
+    for _ = 1, ARGV[position + 1] do reply(errorAnswer(answer)) end
   elseif type(answer[1]) == 'table' then
     for _, one in ipairs(answer) do reply(one) end
   else reply(answer) end

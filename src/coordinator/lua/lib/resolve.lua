@@ -76,14 +76,14 @@ end
 -- Counts one more final upstream of a node. Returns what the node becomes, or nil if that isn't decided, or was before.
 local function decide(change, index, fanIn, rule, propagates, n, count)
   local counts = fanIn == '1' and count or countUpstream(change, index, count)
-  local s, f, k, all = counts % FAILED, floor(counts % SKIPPED / FAILED), floor(counts / SKIPPED), tonumber(fanIn)
+  local s, f, k, all = counts % FAILED, floor(counts % SKIPPED / FAILED), floor(counts / SKIPPED), fanIn + 0
   local complete = s + f + k == all
   if complete and all > 1 then
     change.counts[index] = nil
     change.spent[#change.spent + 1] = 'w' .. index
   end
   if not complete and not isFast(rule) then return nil end
-  local outcome = withSkips(outcomeOf(rule, tonumber(n), s, f, k, all), propagates, k)
+  local outcome = withSkips(outcomeOf(rule, n ~= '' and n + 0, s, f, k, all), propagates, k)
   if isFast(rule) and (not complete and outcome ~= 'Y' or isDecided(change, index)) then return nil end
   return outcome
 end
@@ -91,19 +91,19 @@ end
 -- `dependants` of a node that became final as `state`: <index>.<fan-in>.<rule><k if skips propagate><n>.<delayMs>.<place>,...
 -- Goes on through everything that becomes final by it. Nodes that can run are collected in change.ready.
 local function resolve(change, state, dependants)
-  local queue, head = {{state, dependants}}, 1
-  while head <= #queue do
-    local count = countOf(queue[head][1])
-    for j, fanIn, rule, propagates, n, delayMs, place in gmatch(queue[head][2], '(%d+)%.(%d+)%.(%a)(k?)(%d*)%.(%d+)%.(%d+)') do
+  local queue, head = {state, dependants}, 1 -- pairs
+  while head < #queue do
+    local count = countOf(queue[head])
+    for j, fanIn, rule, propagates, n, delayMs, place in gmatch(queue[head + 1], '(%d+)%.(%d+)%.(%a)(k?)(%d*)%.(%d+)%.(%d+)') do
       local outcome = decide(change, j, fanIn, rule, propagates, n, count)
-      if outcome == 'Y' then change.ready[#change.ready + 1] = {j, tonumber(delayMs), place, head == 1 and fanIn or ''}
+      if outcome == 'Y' then change.ready[#change.ready + 1] = {j, delayMs + 0, place, head == 1 and fanIn or ''}
       elseif outcome then
         finishVirtually(change, j, outcome)
         if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, j)[1]) end
-        queue[#queue + 1] = {outcome, call('HGET', graphKey(change.graph), 'd' .. j) or ''}
+        append(queue, {outcome, call('HGET', graphKey(change.graph), 'd' .. j) or ''})
       end
     end
-    head = head + 1
+    head = head + 2
   end
 end
 

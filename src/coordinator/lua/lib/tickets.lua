@@ -10,8 +10,8 @@
 --   isRed              of a run that ends: it has failed
 local function newChange(run, at, graph, counters, paused)
   local left, failed, tickets, fence = match(counters, '^(%d+)%.(%d+)%.(%d+)%.(%d+)$')
-  return {run = run, key = runKey(run), at = tonumber(at), graph = graph, paused = paused, elapsed = format('%d', now - at),
-    left = tonumber(left), failed = tonumber(failed), tickets = tonumber(tickets), fence = tonumber(fence),
+  return {run = run, key = runKey(run), at = at + 0, graph = graph, paused = paused, elapsed = format('%d', now - at),
+    left = left + 0, failed = failed + 0, tickets = tickets + 0, fence = fence + 0,
     nodes = {}, counts = {}, ready = {}, fields = {}, spent = {}, toAdd = {}, parked = {}}
 end
 
@@ -78,7 +78,10 @@ end
 -- The same after a settle, of a row as readClaimedRow gave it.
 local function putClaimedRow(change, ticket, left, row)
   if left == 'empty' then change.spent[#change.spent + 1] = 't' .. ticket
-  else append(change.fields, {'t' .. ticket, (left == 'failed' and 'e' or 'c') .. row.head .. row.tokens}) end
+  else
+    change.fields[#change.fields + 1] = 't' .. ticket
+    change.fields[#change.fields + 1] = (left == 'failed' and 'e' or 'c') .. row.head .. row.tokens
+  end
 end
 
 -- Writes a change, and the run's end if all nodes are final. Nothing in here can fail half-way: all decisions have been
