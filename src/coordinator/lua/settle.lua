@@ -18,7 +18,7 @@
 --       rowLeft: empty | failed | more | delayed (in place: come again in waitMs); lastLogLine when failed
 --       runEnd: succeeded | failed if this settle ended the run, else ''
 --       grants, values: as `claim` gives them, for nodes that go on in this delivery; values only of nodes with several
---       upstreams: the one upstream of others is known to the worker
+--       upstreams: the one upstream of others is known to the worker. They are as all attempts of the move leave them
 --   {'refused', reason}: no_run | behind (the run has not seen this attempt) | superseded | cancelled
 --   {'error', message}: of one attempt; the others are settled
 -- Announces: settled, or ended.
