@@ -29,6 +29,7 @@ poison                     | holds  | -DPOISON -DCRASHES=3 -DMAX_CRASHES=2 -DFAI
 one-slot                   | holds  | -DSLOTS=1 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 company-at-home            | holds  | -DKEEP=8 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=2
 several-grants             | holds  | -DKEEP=8 -DSLOTS=2 -DEXTRA=1 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
+company-granted-whole      | holds  | -DKEEP=8 -DEXTRA=8 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 no-continuation            | holds  | -DKEEP=0 -DGRAPH=DIAMOND -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 lost-answers               | holds  | -DLOST=2 -DCRASHES=1 -DFAILURES=1
 lost-answers-zombies       | holds  | -DLOST=1 -DCRASHES=1 -DEXPIRIES=1

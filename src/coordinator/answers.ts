@@ -116,16 +116,16 @@ export function readClaimAnswer(raw: RawAnswer): ClaimAnswer {
     case 'granted':
       return {
         status: 'granted',
-        grants: readGrants(text(raw, 1), Number(raw[9])),
+        grants: readGrants(text(raw, 1), Number(raw[8])),
         earlyMs: Number(raw[2]),
         toAdd: readTickets(text(raw, 3)),
         rowLeft: text(raw, 4) as RowLeft,
         graph: text(raw, 5),
         options: text(raw, 6),
         input: text(raw, 7),
-        values: readValues(raw[8]),
-        openedAt: Number(raw[9]),
-        place: readPlace(text(raw, 10)),
+        openedAt: Number(raw[8]),
+        place: readPlace(text(raw, 9)),
+        values: readValues(raw, 10),
       }
     case 'nothing':
       return { status: 'nothing', toAdd: readTickets(text(raw, 1)) }
@@ -150,7 +150,7 @@ export function readSettleAnswer(raw: RawAnswer, openedAt: number): SettleAnswer
         waitMs: Number(raw[4]),
         lastLogLine: text(raw, 5),
         grants: readGrants(text(raw, 6), openedAt),
-        values: readValues(raw[7]),
+        values: readValues(raw, 7),
       }
     case 'refused':
       return { status: 'refused', reason: text(raw, 1) as SettleRefusal }
@@ -177,7 +177,7 @@ export function readValuesAnswer(raw: RawAnswer): {
   readonly input: string
 } {
   if (raw[0] !== 'values') throw unexpected(raw)
-  return { values: readValues(raw[1]), input: text(raw, 2) }
+  return { input: text(raw, 1), values: readValues(raw, 2) }
 }
 
 /** Reads the answer to `refuse`. */
@@ -279,11 +279,10 @@ export function formatPlace(place: Place | null): string {
   return place ? `${encodeURIComponent(place.queue)}@${place.priority}` : ''
 }
 
-function readValues(raw: unknown): StoredValue[] {
-  if (!Array.isArray(raw)) return []
+function readValues(raw: RawAnswer, from: number): StoredValue[] {
   const values: StoredValue[] = []
-  for (let i = 0; i < raw.length; i += 3) {
-    const payload: unknown = raw[i + 2]
+  for (let i = from; i < raw.length; i += 3) {
+    const payload = raw[i + 2]
     values.push({
       index: Number(raw[i]),
       state: String(raw[i + 1]),

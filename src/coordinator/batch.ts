@@ -6,18 +6,32 @@ import { loadMoves, type Script } from './scripts.ts'
 /** A move's arguments, in the order in which its Lua file names them. */
 export type MoveArguments = readonly (string | number)[]
 
-interface PendingMove {
-  readonly name: string
+/** What several parts of a move have in common. */
+export interface Whole {
+  /** Parts of one tick with the same subject and name go as one move. */
+  readonly subject: object
+  /** The move's arguments before those of its parts: the same for all parts of a subject. */
   readonly args: MoveArguments
+}
+
+interface Asked {
   readonly resolve: (answer: RawAnswer) => void
   readonly reject: (error: Error) => void
+}
+
+interface PendingMove {
+  readonly name: string
+  readonly subject: object | null
+  readonly args: (string | number)[]
+  /** Who waits for an answer: one for each part. */
+  readonly asked: Asked[]
 }
 
 /** Small enough that Redis works on one call while this process prepares the next: measured, 64 cost a fifth. */
 const MAX_MOVES_PER_CALL = 16
 
 /**
- * Sends all moves of one event-loop tick as one script call: a shard's single hash tag allows it, and a call of its own
+ * Sends the moves of one event-loop tick in as few script calls as can be: a shard's single hash tag allows it, and a call of its own
  * costs Redis as much again as the move. One move that fails leaves the others of its call untouched.
  */
 export class MoveBatch {
@@ -42,46 +56,72 @@ export class MoveBatch {
 
   /** Queues a move. It rejects when Redis can't be asked, and then it is unknown whether the move was made. */
   run(name: string, args: MoveArguments): Promise<RawAnswer> {
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ name, args, resolve, reject })
-      if (this.#pending.length === 1) setImmediate(() => this.#flush())
-      else if (this.#pending.length === MAX_MOVES_PER_CALL) this.#flush()
-    })
+    return this.#ask({ name, subject: null, args: [...args], asked: [] })
+  }
+
+  /**
+   * Queues a part of a move that answers for each of its parts: those of a subject that come in one tick are made at
+   * once, at the place of the first. Rejects as `run` does.
+   */
+  runPart(name: string, whole: Whole, args: MoveArguments): Promise<RawAnswer> {
+    const { subject } = whole
+    const begun = this.#pending.find((move) => move.subject === subject && move.name === name)
+    if (!begun) return this.#ask({ name, subject, args: [...whole.args, ...args], asked: [] })
+    begun.args.push(...args)
+    return this.#wait(begun)
+  }
+
+  #ask(move: PendingMove): Promise<RawAnswer> {
+    if (this.#pending.push(move) === 1) setImmediate(() => this.#flush())
+    return this.#wait(move)
+  }
+
+  #wait({ asked }: PendingMove): Promise<RawAnswer> {
+    return new Promise((resolve, reject) => asked.push({ resolve, reject }))
   }
 
   #flush(): void {
     const moves = this.#pending
-    if (moves.length === 0) return
     this.#pending = []
+    for (let from = 0; from < moves.length; from += MAX_MOVES_PER_CALL) {
+      this.#call(moves.slice(from, from + MAX_MOVES_PER_CALL))
+    }
+  }
+
+  #call(moves: readonly PendingMove[]): void {
     this.#send(moves).then(
-      (answers) => {
-        moves.forEach((move, i) => {
-          const answer = answers[i]
-          if (Array.isArray(answer)) move.resolve(answer)
-          else move.reject(new RepriseError('internal', `the move ${move.name} got no answer`))
-        })
-      },
+      (reply) => answer(moves, reply),
       (cause: unknown) => {
         const error = new RepriseError('redis', `Redis refused the moves: ${messageOf(cause)}`, {
           cause,
         })
-        for (const move of moves) move.reject(error)
+        for (const { asked } of moves) for (const { reject } of asked) reject(error)
       },
     )
   }
 
-  async #send(moves: readonly PendingMove[]): Promise<readonly unknown[]> {
+  async #send(moves: readonly PendingMove[]): Promise<unknown> {
     const argv: (string | number)[] = [...this.#settings]
-    for (const { name, args } of moves) argv.push(name, args.length, ...args)
+    for (const { name, asked, args } of moves) argv.push(name, asked.length, args.length, ...args)
     try {
-      return asAnswers(await this.#redis.evalsha(this.#script.sha, 1, this.#routingKey, ...argv))
+      return await this.#redis.evalsha(this.#script.sha, 1, this.#routingKey, ...argv)
     } catch (error) {
       if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return asAnswers(await this.#redis.eval(this.#script.source, 1, this.#routingKey, ...argv))
+      return await this.#redis.eval(this.#script.source, 1, this.#routingKey, ...argv)
     }
   }
 }
 
-function asAnswers(reply: unknown): readonly unknown[] {
-  return Array.isArray(reply) ? reply : []
+/** Hands out the reply of a script: per answer its length, then its fields (lua/lib/make-moves.lua). */
+function answer(moves: readonly PendingMove[], reply: unknown): void {
+  const fields: readonly unknown[] = Array.isArray(reply) ? reply : []
+  let at = 0
+  for (const { name, asked } of moves) {
+    for (const { resolve, reject } of asked) {
+      const end = at + 1 + Number(fields[at])
+      if (end <= fields.length) resolve(fields.slice(at + 1, end))
+      else reject(new RepriseError('internal', `the move ${name} got no answer`))
+      at = end
+    }
+  }
 }

@@ -223,20 +223,17 @@ export class Coordinator {
     outcome: Outcome,
     goOn: GoOn = STOP,
   ): Promise<SettleAnswer> {
+    const { runId, ticket, lease } = delivery
+    const whole = { subject: delivery, args: [runId, ticket, lease, openedAt, graph.hash] }
     const args = [
-      delivery.runId,
-      delivery.ticket,
       index,
       attempt,
-      delivery.lease,
-      openedAt,
-      graph.hash,
       outcome.kind,
       payloadOf(outcome),
       detailOf(outcome, graph.dependants[templateOf(index)] ?? ''),
       `${goOn.place}.${goOn.grain}.${goOn.slots}`,
     ]
-    return readSettleAnswer(await this.#batch.run('settle', args), openedAt)
+    return readSettleAnswer(await this.#batch.runPart('settle', whole, args), openedAt)
   }
 
   /** Makes the instances of a map's body for one chunk of its items (lua/expand.lua). */

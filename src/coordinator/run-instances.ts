@@ -4,7 +4,7 @@ import { instanceIndex, type Location } from '../flow/instances.ts'
 type Fields = Readonly<Record<string, string | undefined>>
 
 /** How many items a map of a run has made (lua/lib/groups.lua), by the map's index. */
-export function itemsMade(fields: Fields, map: number): number {
+function itemsMade(fields: Fields, map: number): number {
   return Number((fields[`c${map}`] ?? '0').replace('=', ''))
 }
 

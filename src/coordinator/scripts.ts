@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 /** The fragments of the runs' composed script, in the order in which they are defined: one idea a file. */
 export const FRAGMENTS = [
   'lib/prelude',
+  'lib/error-answer',
   'lib/node',
   'lib/row',
   'lib/run',
@@ -35,6 +36,7 @@ export const FRAGMENTS = [
 /** The fragments of the small script for limits that runs share: no run that has none pays for them. */
 export const SHARED_FRAGMENTS = [
   'shared/prelude',
+  'lib/error-answer',
   'shared/line',
   'shared/window',
   'shared/budget',

@@ -53,11 +53,6 @@ export function templateOf(index: number): number {
   return index < INSTANCE ? index : index % INSTANCE
 }
 
-/** True for an item itself, which is no node but has a value. */
-export function isItem(index: number): boolean {
-  return index >= INSTANCE && index % INSTANCE === 0
-}
-
 /** The index of a node in an instance; of the item itself without a node. */
 export function instanceIndex(instance: number, template = 0): number {
   return instance * INSTANCE + template

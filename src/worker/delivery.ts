@@ -9,6 +9,7 @@ import { readTicketData, type TicketData } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
 import type { PolicyRegistry } from '../strategies/policy-registry.ts'
 import type { RunningAttempts } from './aborts.ts'
+import { MAX_COMPANY } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliveryEnd } from './delivery-end.ts'
 import type { Graphs, KnownGraph } from './graphs.ts'
@@ -136,7 +137,7 @@ class DeliveryRun {
 
   #slots(): Slots {
     // A worker that closes still asks for what was granted to it: the answer to a settle may have been lost.
-    return { free: this.#around.isClosing() ? 0 : this.#held, isolated: this.#isolated }
+    return { free: this.#around.isClosing() ? 0 : MAX_COMPANY, isolated: this.#isolated }
   }
 
   async #firstClaim(ticket: TicketData | null): Promise<ClaimAnswer | DeliveryEnd> {
@@ -194,9 +195,11 @@ class DeliveryRun {
     const row = new RowRun(this.#around, this.#job, this.#delivery, this.#permits, graph, claim)
     const held = this.#held
     this.#held = 0
-    const isLate = performance.now() - this.#claimSentAt >= this.#around.settings.leaseMs
     // Both to their ends: a delivery must not end while an attempt of it runs, and the row leaves one permit to it.
-    const [left, added] = await Promise.allSettled([row.run(claim.grants, held, isLate), owed])
+    const [left, added] = await Promise.allSettled([
+      row.run(claim.grants, held, this.#claimSentAt),
+      owed,
+    ])
     this.#held = 1
     if (left.status === 'rejected') throw left.reason
     if (added.status === 'rejected') throw added.reason

@@ -1,16 +1,17 @@
-import type { MapChunk } from '../coordinator/coordinator.ts'
+import type { Grant, TicketToAdd } from '../coordinator/answers.ts'
+import type { Coordinator, Delivery, MapChunk, OpenedRun } from '../coordinator/coordinator.ts'
 import { formatItem } from '../coordinator/stored-items.ts'
 import type { Json } from '../core/json.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
-import type { MapNode } from '../flow/graph.ts'
-import { instanceIndex, type Level } from '../flow/instances.ts'
+import type { MapNode, TaskNode } from '../flow/graph.ts'
+import { instanceIndex, type Level, templateOf } from '../flow/instances.ts'
 import { fillTemplate } from '../flow/values.ts'
 import { quote } from '../strategies/option-schemas.ts'
-import { type AttemptEnd, mapInvalid } from './attempt-end.ts'
+import { type AttemptEnd, expanded, mapInvalid } from './attempt-end.ts'
 import type { RunValues } from './values.ts'
 
 /** The items of a map, as they are stored, or how the map's attempt ends because there are none to make. */
-export type Expansion = { readonly items: readonly string[] } | { readonly end: AttemptEnd }
+type Expansion = { readonly items: readonly string[] } | { readonly end: AttemptEnd }
 
 /** A key has the place of the item in the keys of nodes, so it can't contain what ends it there. */
 const ITEM_KEY = /^[^[\]\p{Cc}]{1,100}$/u
@@ -18,8 +19,56 @@ const ITEM_KEY = /^[^[\]\p{Cc}]{1,100}$/u
 /** Items of one chunk at most (R25), and so many characters of them: 1,000 would hold Redis for 7 ms where 250 take 2. */
 const CHUNK = { items: 250, characters: 250_000 } as const
 
-/** Evaluates what a map goes over. It throws only when Redis can't be read. */
-export async function evaluateItems(
+/** The attempt of a map. */
+export interface MapAttempt {
+  readonly node: MapNode
+  readonly grant: Grant
+  readonly coordinator: Coordinator
+  readonly delivery: Delivery
+  readonly run: OpenedRun
+  readonly values: RunValues
+  /** How many nodes that call these tasks may share a ticket. */
+  companySize(tasks: readonly TaskNode[]): number
+  /** Null, or how the attempt ends because it has to stop. */
+  mayGoOn(): AttemptEnd
+  onMade(toAdd: readonly TicketToAdd[]): void
+}
+
+/**
+ * Makes the nodes of a map's items, in chunks (R25).
+ *
+ * @throws when Redis can't be read, or a chunk was refused: the job is to be handed back
+ */
+export async function makeItems(map: MapAttempt): Promise<AttemptEnd> {
+  const stopped = map.mayGoOn()
+  if (stopped) return stopped
+  const { node, grant, coordinator, run } = map
+  const expansion = await evaluateItems(run.graph, node, grant.index, map.values)
+  if ('end' in expansion) return expansion.end
+  const { roots } = run.graph.instances.body(templateOf(grant.index))
+  const tasks = roots.flatMap((root) => {
+    const first = run.graph.graph.nodes[root]
+    return first?.kind === 'task' ? [first] : []
+  })
+  const grain = map.companySize(tasks)
+  for (let made = 0; made < expansion.items.length; ) {
+    const chunk = { ...chunkFrom(expansion.items, made), grain }
+    const answer = await coordinator.expand(map.delivery, run, grant, chunk)
+    if (answer.status === 'refused') {
+      // The settle is refused then as well.
+      if (answer.reason === 'cancelled') break
+      throw new Error(`a chunk of ${node.key} was refused: ${answer.reason}`)
+    }
+    made = answer.made
+    map.onMade(answer.toAdd)
+    const closing = map.mayGoOn()
+    if (closing) return closing
+  }
+  return expanded()
+}
+
+/** Evaluates what a map goes over. */
+async function evaluateItems(
   graph: CompiledGraph,
   node: MapNode,
   index: number,
@@ -43,7 +92,7 @@ export async function evaluateItems(
 }
 
 /** The chunks in which instances are made, beginning with the item at a position. */
-export function chunkFrom(items: readonly string[], first: number): Omit<MapChunk, 'grain'> {
+function chunkFrom(items: readonly string[], first: number): Omit<MapChunk, 'grain'> {
   let characters = 0
   let end = first
   while (end < items.length && end - first < CHUNK.items && characters < CHUNK.characters) {

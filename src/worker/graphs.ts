@@ -1,6 +1,7 @@
 import type { Place } from '../coordinator/answers.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import type { TaskNode } from '../flow/graph.ts'
 import type { Handlers } from './handlers.ts'
 
 /** A graph, and what this process can do with it. */
@@ -8,8 +9,8 @@ export interface KnownGraph {
   readonly graph: CompiledGraph
   /** True if this process knows every task of the graph: only then may it go on with nodes that became ready. */
   readonly isComplete: boolean
-  /** Per node, the tasks of those that wait for it. */
-  readonly nextTasks: readonly (readonly string[])[]
+  /** Per node, those that wait for it and that workers execute. */
+  readonly next: readonly (readonly TaskNode[])[]
 }
 
 /** Graphs by content hash: those of this process' flows, and those of other versions, read from Redis when needed. */
@@ -40,14 +41,14 @@ export class Graphs {
 
   #learn(graph: CompiledGraph): KnownGraph {
     const { flow, nodes } = graph.graph
-    const nextTasks = nodes.map((): string[] => [])
+    const next = nodes.map((): TaskNode[] => [])
     for (const node of nodes) {
       if (node.kind !== 'task') continue
-      for (const upstream of node.upstreams) nextTasks[upstream]?.push(node.task)
+      for (const upstream of node.upstreams) next[upstream]?.push(node)
     }
     const isComplete = nodes.every(
       (node) => node.kind !== 'task' || this.#handlers.node(flow, node) !== null,
     )
-    return { graph, isComplete, nextTasks }
+    return { graph, isComplete, next }
   }
 }

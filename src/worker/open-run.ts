@@ -7,10 +7,10 @@ import type { Hooks } from '../core/hooks.ts'
 import { toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import type { TaskNode } from '../flow/graph.ts'
 import { type Envelope, type RunOptions, readEnvelope } from '../producer/envelope.ts'
-import { maxCrashesOf } from '../strategies/policy-limits.ts'
-import { toPolicy } from '../strategies/shorthand.ts'
 import { namedError } from './attempt-end.ts'
+import { companySize, enqueuedCrashLimit } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliveryEnd } from './delivery-end.ts'
 import type { Handlers, KnownFlow } from './handlers.ts'
@@ -59,7 +59,7 @@ export async function openRun(
     fresh: job.isFresh,
     graph,
     roots,
-    grain: around.durations.grainFor(roots.map(({ index }) => taskOf(graph, index))),
+    grain: companySize(around, rootTasks(graph), options),
     input: input.text,
     options: envelope.options ? JSON.stringify(options) : '',
     place: placeOfRun(job),
@@ -80,9 +80,11 @@ function announceOpening(
   hooks.onRunOpened?.({ runId, flow })
 }
 
-function taskOf(graph: CompiledGraph, index: number): string {
-  const node = graph.graph.nodes[index]
-  return node?.kind === 'task' ? node.task : ''
+function rootTasks({ roots, graph }: CompiledGraph): TaskNode[] {
+  return roots.flatMap((index) => {
+    const node = graph.nodes[index]
+    return node?.kind === 'task' ? [node] : []
+  })
 }
 
 function placeOfRun({ queue, priority }: DeliveredJob): Place | null {
@@ -96,9 +98,8 @@ function crashLimits(graph: CompiledGraph, options: RunOptions): Map<number, num
   const limits = new Map<number, number>()
   if (options.retry === undefined && !options.nodes) return limits
   graph.graph.nodes.forEach((node, index) => {
-    const retry = options.nodes?.[node.key]?.retry ?? options.retry
-    if (node.kind === 'task' && retry !== undefined)
-      limits.set(index, maxCrashesOf(toPolicy(retry)))
+    const limit = node.kind === 'task' ? enqueuedCrashLimit(node, options) : undefined
+    if (limit !== undefined) limits.set(index, limit)
   })
   return limits
 }

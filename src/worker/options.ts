@@ -10,6 +10,7 @@ import { queueSchema } from '../flow/names.ts'
 import type { Task } from '../flow/task.ts'
 import { DEFAULT_QUEUE } from '../producer/job-options.ts'
 import type { PolicyPlugin } from '../strategies/define-policy.ts'
+import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import type { Policy } from '../strategies/policy-types.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
 
@@ -87,6 +88,8 @@ export interface WorkerSettings {
   readonly namespace: string
   readonly queues: ReadonlyMap<string, number>
   readonly defaultRetry: Policy | null
+  /** How many lost leases a node survives unless its own policy says otherwise. */
+  readonly maxCrashes: number
   readonly defaultTimeoutMs: number | null
   readonly retries: 'on' | 'off'
   readonly leaseMs: number
@@ -162,13 +165,15 @@ export function readWorkerOptions(options: WorkerOptions): WorkerSettings {
   }
   const { data: read } = parsed
   const { retry, timeout } = read.defaults
+  const defaultRetry = retry === undefined ? null : toPolicy(retry, 'defaults.retry')
   return {
     redis: options.redis,
     namespace: read.namespace,
     queues: new Map(
       Object.entries(read.queues).map(([name, { concurrency }]) => [name, concurrency]),
     ),
-    defaultRetry: retry === undefined ? null : toPolicy(retry, 'defaults.retry'),
+    defaultRetry,
+    maxCrashes: maxCrashesOf(defaultRetry),
     defaultTimeoutMs: timeout ?? null,
     retries: read.retries ?? 'on',
     leaseMs: read.leaseDuration,

@@ -2,22 +2,31 @@ import type {
   ClaimAnswer,
   Grant,
   Place,
+  RowLeft,
   SettleAnswer,
-  SettleRefusal,
   TicketToAdd,
 } from '../coordinator/answers.ts'
-import { type Delivery, type GoOn, type OpenedRun, STOP } from '../coordinator/coordinator.ts'
+import {
+  type Delivery,
+  type GoOn,
+  type OpenedRun,
+  type Outcome,
+  STOP,
+} from '../coordinator/coordinator.ts'
 import { nodeKey } from '../coordinator/run-instances.ts'
 import { messageOf } from '../core/errors.ts'
+import type { Failure } from '../core/failure.ts'
 import type { AttemptInfo } from '../core/hooks.ts'
 import type { MapNode, TaskNode } from '../flow/graph.ts'
 import { templateOf } from '../flow/instances.ts'
+import type { RunOptions } from '../producer/envelope.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
 import { executeAttempt } from './attempt.ts'
-import { type AttemptEnd, expanded, interrupted } from './attempt-end.ts'
+import { type AttemptEnd, interrupted } from './attempt-end.ts'
+import { companySize, MAX_COMPANY } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliverySurroundings } from './delivery.ts'
-import { chunkFrom, evaluateItems } from './expansion.ts'
+import { makeItems } from './expansion.ts'
 import type { KnownGraph } from './graphs.ts'
 import type { Permits } from './permits.ts'
 import { parseRunOptions } from './run-options.ts'
@@ -43,9 +52,29 @@ const CONTINUATION = { maxTasks: 100, maxMs: 2_000 } as const
 type Granted = Extract<ClaimAnswer, { status: 'granted' }>
 type Settled = Extract<SettleAnswer, { status: 'settled' }>
 
+/** A granted attempt that no handler was called for yet. Times are of this process' monotonic clock. */
+interface Awaiting {
+  readonly grant: Grant
+  readonly node: TaskNode | MapNode
+  /** When the move was sent that granted it. */
+  readonly sentAt: number
+  readonly receivedAt: number
+}
+
+/** An attempt that has ended. */
+interface Executed {
+  readonly grant: Grant
+  /** What hooks are told; null for a map, which has no handler. */
+  readonly info: AttemptInfo | null
+  readonly end: AttemptEnd
+  readonly durationMs: number
+}
+
 /**
  * Executes the attempts that one claim granted, and those that their settles grant in turn: a worker goes on with a
- * ready node without the queue (continuation), and runs short ones side by side (companies).
+ * ready node without the queue (continuation), and with all nodes of a company. As many run side by side as there are
+ * permits; on each permit the next one starts when the handler before it has ended, so that what ends in one tick is
+ * settled in one move.
  */
 export class RowRun {
   readonly #around: DeliverySurroundings
@@ -55,12 +84,19 @@ export class RowRun {
   readonly #graph: KnownGraph
   readonly #claim: Granted
   readonly #run: OpenedRun
+  readonly #options: RunOptions
   readonly #place: Place
   readonly #values: RunValues
   readonly #startedAt = performance.now()
+  readonly #awaiting: Awaiting[] = []
+  readonly #lanes: Promise<void>[] = []
   readonly #adding: Promise<void>[] = []
+  #runningLanes = 0
+  /** Lanes that wait for answers: they go on with what is granted then. */
+  #restingLanes = 0
   #executed = 0
   #isLate: boolean = false
+  #problem: unknown
   #end: RowEnd = { kind: 'more' }
 
   constructor(
@@ -78,93 +114,153 @@ export class RowRun {
     this.#graph = graph
     this.#claim = claim
     this.#run = { graph: graph.graph, openedAt: claim.openedAt }
+    this.#options = parseRunOptions(claim.options)
     this.#place = claim.place ?? DEFAULT_PLACE
     this.#values = new RunValues(around.coordinator, delivery.runId, graph.graph)
   }
 
   /**
-   * `held`: the permits that it takes over; all but one go back. They are fewer than the grants if an answer was lost
-   * that had granted more. `isLate`: the claim's answer took longer than the lease. Nothing is started then, nor once the
-   * worker closes: the grants are given back as interrupted, at no cost.
+   * `held`: the permits that it takes over, one at least; all but one go back. `sentAt`: when the claim was sent. Nothing
+   * is started when that is as long ago as the lease lasts, nor once the worker closes: such grants are given back as
+   * interrupted, at no cost.
    *
    * @throws when a settle was refused or could not be asked for: the job is to be handed back
    */
-  async run(grants: readonly Grant[], held: number, isLate: boolean): Promise<RowEnd> {
-    this.#isLate = isLate
-    let unpaid = grants.length - held
-    let running = grants.length
-    let problem: unknown
-    const follow = async (grant: Grant): Promise<void> => {
-      try {
-        for (let next: Grant | undefined = grant; next; ) {
-          const [first, ...others]: readonly Grant[] = await this.#step(next)
-          running += others.length
-          for (const other of others) followers.push(follow(other))
-          next = first
-        }
-      } catch (error) {
-        problem ??= error
-      } finally {
-        running -= 1
-        // The last permit stays with the delivery.
-        if (running > 0 && unpaid === 0) this.#permits.release()
-        else if (running > 0) unpaid -= 1
-      }
-    }
-    const followers: Promise<void>[] = []
+  async run(grants: readonly Grant[], held: number, sentAt: number): Promise<RowEnd> {
     try {
       await this.#values.add(this.#claim.values, this.#claim.input)
+      this.#await(grants, sentAt)
     } catch (error) {
       this.#permits.release(held - 1)
       throw error
     }
-    for (const grant of grants) followers.push(follow(grant))
-    for (let i = 0; i < followers.length; i++) await followers[i]
-    if (problem !== undefined) throw problem
+    this.#startLanes(held)
+    for (let i = 0; i < this.#lanes.length; i++) await this.#lanes[i]
+    if (this.#problem !== undefined) throw this.#problem
     await Promise.all(this.#adding)
     return this.#end
   }
 
-  /** One attempt, from its grant to its settle. Returns the attempts that were granted to go on with. */
-  async #step(grant: Grant): Promise<readonly Grant[]> {
-    const template = this.#graph.graph.graph.nodes[templateOf(grant.index)]
-    if (template?.kind === 'map') return await this.#expand(template, grant)
-    if (template?.kind !== 'task') throw new Error(`node ${grant.index} of the graph has no task`)
-    const node = await this.#instanceOf(template, grant)
-    const info = this.#describe(node, grant)
-    const { hooks, durations } = this.#around
-    const startedAt = performance.now()
-    hooks.onAttemptStarted?.(info)
-    const end = await this.#attempt(node, template, grant, startedAt)
-    if (!end) {
-      this.#end = { kind: 'lost' }
-      return []
+  #await(grants: readonly Grant[], sentAt: number): void {
+    const receivedAt = performance.now()
+    for (const grant of grants) {
+      const node = this.#graph.graph.graph.nodes[templateOf(grant.index)]
+      if (node?.kind !== 'task' && node?.kind !== 'map') {
+        throw new Error(`no worker executes node ${grant.index} of the graph`)
+      }
+      this.#awaiting.push({ grant, node, sentAt, receivedAt })
     }
-    const durationMs = performance.now() - startedAt
-    const { outcome, failure, decision } = end
-    const wasAttempted = outcome.kind !== 'parked' && outcome.kind !== 'condition_false'
-    if (wasAttempted) durations.record(node.task, durationMs)
-    const answer = await this.#settle(grant, end)
-    if (answer.status === 'refused') {
-      hooks.onRefused?.({ ...info, answer: answer.reason })
-      return this.#refused(node.key, answer.reason)
-    }
-    if (outcome.kind === 'parked') {
-      hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
-    }
-    if (wasAttempted) hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
-    if (answer.runEnd) {
-      hooks.onRunEnded?.({ runId: info.runId, flow: info.flow, state: answer.runEnd })
-    }
-    return await this.#afterSettle(answer, end)
   }
 
-  /** Why nothing may be started any more. */
-  #stopped(): AttemptEnd {
-    if (this.#isLate) return interrupted(new AttemptAborted('shutdown', 'the grant came too late'))
-    return this.#around.isClosing()
-      ? interrupted(new AttemptAborted('shutdown', 'the worker is shutting down'))
-      : null
+  /** Each takes over a permit. */
+  #startLanes(count: number): void {
+    for (let i = 0; i < count; i++) this.#lanes.push(this.#lane())
+  }
+
+  /** Executes attempts one after another, until none is left and what it has settled grants no more. */
+  async #lane(): Promise<void> {
+    this.#runningLanes += 1
+    let settles: Promise<void>[] = []
+    for (;;) {
+      const next = this.#awaiting.shift()
+      if (next) settles.push(this.#conclude(await this.#execute(next)))
+      else if (settles.length === 0) break
+      else {
+        this.#restingLanes += 1
+        await Promise.all(settles)
+        this.#restingLanes -= 1
+        settles = []
+      }
+    }
+    this.#runningLanes -= 1
+    // The last permit stays with the delivery.
+    if (this.#runningLanes > 0) this.#permits.release()
+  }
+
+  /** One attempt, from its grant to its end. */
+  async #execute({ grant, node, sentAt, receivedAt }: Awaiting): Promise<Executed> {
+    const startedAt = performance.now()
+    if (startedAt - sentAt >= this.#around.settings.leaseMs) this.#isLate = true
+    if (node.kind === 'map') {
+      const end = await this.#mapAttempt(node, grant)
+      return { grant, info: null, end, durationMs: performance.now() - startedAt }
+    }
+    const instance = node.map === undefined ? node : await this.#instanceOf(node, grant)
+    const info = this.#describe(instance, grant)
+    this.#around.hooks.onAttemptStarted?.(info)
+    const end = await this.#attempt(instance, node, grant, receivedAt)
+    return { grant, info, end, durationMs: performance.now() - startedAt }
+  }
+
+  /** The node with the key that it has in the run; the graph's own if Redis can't be read, which the attempt finds too. */
+  async #instanceOf(template: TaskNode, { index }: Grant): Promise<TaskNode> {
+    const { graph } = this.#graph
+    const at = graph.instances.locate(index)
+    try {
+      const keys = await this.#values.itemKeys(at)
+      return { ...template, key: nodeKey(graph, at, (item) => keys.get(item) ?? null) }
+    } catch (error) {
+      this.#problem ??= error
+      return template
+    }
+  }
+
+  /** Settles an attempt's end. It never rejects: whatever goes wrong is the row's problem. */
+  async #conclude({ grant, info, end, durationMs }: Executed): Promise<void> {
+    if (!end) return this.#stop({ kind: 'lost' })
+    const { hooks, durations } = this.#around
+    const { outcome, failure, decision } = end
+    const wasAttempted = outcome.kind !== 'parked' && outcome.kind !== 'condition_false'
+    if (wasAttempted && info) durations.record(info.task, durationMs)
+    try {
+      const sentAt = performance.now()
+      const answer = await this.#settle(grant, outcome)
+      if (answer.status === 'refused') {
+        if (info) hooks.onRefused?.({ ...info, answer: answer.reason })
+        if (answer.reason === 'cancelled') return this.#stop({ kind: 'cancelled' })
+        throw new Error(`the settle of ${info?.node ?? 'a map'} was refused: ${answer.reason}`)
+      }
+      if (outcome.kind === 'parked' && info) {
+        hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
+      }
+      if (wasAttempted && info) hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
+      if (answer.runEnd) {
+        const { flow } = this.#graph.graph.graph
+        hooks.onRunEnded?.({ runId: this.#delivery.runId, flow, state: answer.runEnd })
+      }
+      await this.#afterSettle(answer, end, sentAt)
+    } catch (error) {
+      this.#problem ??= error
+    }
+  }
+
+  /** Nothing more is started: the nodes are somebody else's, or nobody's. */
+  #stop(end: RowEnd): void {
+    this.#end = end
+    this.#awaiting.length = 0
+  }
+
+  /** Why no attempt may begin any more. */
+  #notStarted(): NonNullable<AttemptEnd> | null {
+    if (this.#isLate) return interrupted(notStarted('the grant came too late'))
+    if (this.#problem !== undefined) return interrupted(notStarted('the row was handed back'))
+    return this.#around.isClosing() ? interrupted(notStarted('the worker is shutting down')) : null
+  }
+
+  async #mapAttempt(node: MapNode, grant: Grant): Promise<AttemptEnd> {
+    const { coordinator } = this.#around
+    try {
+      return await makeItems({
+        ...{ node, grant, coordinator, delivery: this.#delivery, run: this.#run },
+        values: this.#values,
+        companySize: (tasks) => companySize(this.#around, tasks, this.#options),
+        mayGoOn: () => this.#notStarted(),
+        onMade: (toAdd) => this.#addTickets(toAdd),
+      })
+    } catch (error) {
+      this.#problem ??= error
+      return interrupted(notStarted(`the items could not be made: ${messageOf(error)}`))
+    }
   }
 
   async #attempt(
@@ -173,7 +269,7 @@ export class RowRun {
     grant: Grant,
     receivedAt: number,
   ): Promise<AttemptEnd> {
-    const stopped = this.#stopped()
+    const stopped = this.#notStarted()
     if (stopped) return stopped
     const { running } = this.#around
     const abort = new AttemptAbort()
@@ -185,7 +281,7 @@ export class RowRun {
         node,
         template,
         grant,
-        options: parseRunOptions(this.#claim.options),
+        options: this.#options,
         values: this.#values,
         openedAt: this.#claim.openedAt,
         place: { queue: this.#job.queue, priority: this.#job.priority },
@@ -193,133 +289,52 @@ export class RowRun {
         abort,
       })
     } catch (error) {
-      return await this.#giveBack(grant, error)
+      // Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it.
+      this.#problem ??= error
+      return interrupted(notStarted(`Redis could not be read: ${messageOf(error)}`))
     } finally {
       running.remove(this.#job.name, abort)
     }
   }
 
-  /** Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it. */
-  async #giveBack(grant: Grant, error: unknown): Promise<never> {
-    const unread = new AttemptAborted('shutdown', `Redis could not be read: ${messageOf(error)}`)
-    await this.#settle(grant, interrupted(unread), STOP)
-    throw error
-  }
-
-  /** The node with the key that it has in the run. */
-  async #instanceOf(template: TaskNode, grant: Grant): Promise<TaskNode> {
-    if (template.map === undefined) return template
-    const { graph } = this.#graph
-    const at = graph.instances.locate(grant.index)
-    try {
-      const keys = await this.#values.itemKeys(at)
-      return { ...template, key: nodeKey(graph, at, (item) => keys.get(item) ?? null) }
-    } catch (error) {
-      return await this.#giveBack(grant, error)
-    }
-  }
-
-  /** The attempt of a map: it makes the nodes of its items, in chunks (R25). */
-  async #expand(node: MapNode, grant: Grant): Promise<readonly Grant[]> {
-    const end = await this.#makeItems(node, grant)
-    if (!end) return []
-    const answer = await this.#settle(grant, end)
-    if (answer.status === 'refused') return this.#refused(node.key, answer.reason)
-    return await this.#afterSettle(answer, end)
-  }
-
-  /** Null if the run was cancelled meanwhile. */
-  async #makeItems(node: MapNode, grant: Grant): Promise<AttemptEnd> {
-    const stopped = this.#stopped()
-    if (stopped) return stopped
-    const expansion = await evaluateItems(this.#graph.graph, node, grant.index, this.#values).catch(
-      (error: unknown) => this.#giveBack(grant, error),
-    )
-    if ('end' in expansion) return expansion.end
-    const { roots } = this.#graph.graph.instances.body(templateOf(grant.index))
-    const grain = this.#around.durations.grainFor(roots.map((root) => this.#taskOf(root)))
-    const { coordinator } = this.#around
-    for (let made = 0; made < expansion.items.length; ) {
-      const chunk = { ...chunkFrom(expansion.items, made), grain }
-      const answer = await coordinator.expand(this.#delivery, this.#run, grant, chunk)
-      if (answer.status === 'refused') {
-        this.#refused(node.key, answer.reason)
-        return null
-      }
-      made = answer.made
-      this.#add(answer.toAdd)
-      const closing = this.#stopped()
-      if (closing) return closing
-    }
-    return expanded()
-  }
-
-  #taskOf(index: number): string {
-    const node = this.#graph.graph.graph.nodes[index]
-    return node?.kind === 'task' ? node.task : ''
-  }
-
-  async #settle(
-    { index, attempt }: Grant,
-    { outcome }: NonNullable<AttemptEnd>,
-    goOn = this.#goOn(index),
-  ): Promise<SettleAnswer> {
+  #settle({ index, attempt }: Grant, outcome: Outcome): Promise<SettleAnswer> {
     if (outcome.kind === 'succeeded') this.#values.addResult(index, outcome.result)
     this.#executed += 1
-    let used = 0
-    try {
-      const answer = await this.#around.coordinator.settle(
-        this.#delivery,
-        this.#run,
-        index,
-        attempt,
-        outcome,
-        goOn,
-      )
-      if (answer.status === 'settled') used = answer.grants.length
-      return answer
-    } finally {
-      // The first grant takes over this attempt's own permit.
-      const extra = Math.max(0, goOn.slots - 1)
-      this.#permits.release(Math.max(0, extra - Math.max(0, used - 1)))
-    }
+    const { coordinator } = this.#around
+    return coordinator.settle(this.#delivery, this.#run, index, attempt, outcome, this.#goOn(index))
   }
 
-  /** A cancelled run ends the delivery; anything else hands the job back. */
-  #refused(key: string, reason: SettleRefusal): readonly Grant[] {
-    if (reason !== 'cancelled') throw new Error(`the settle of ${key} was refused: ${reason}`)
-    this.#end = { kind: 'cancelled' }
-    return []
-  }
-
-  /** What may go on after a node: ready nodes of its place, as many at once as there are free handlers. */
+  /** What may go on after a node: ready nodes of its place. What the row holds is granted as a whole. */
   #goOn(index: number): GoOn {
-    const { durations } = this.#around
-    if (this.#isLate || this.#around.isClosing()) return STOP
-    const template = templateOf(index)
-    const next = this.#graph.nextTasks[template] ?? []
-    const grain = durations.grainFor(next)
+    if (this.#isLate || this.#problem !== undefined || this.#around.isClosing()) return STOP
     const mayContinue =
       this.#graph.isComplete &&
       this.#executed < CONTINUATION.maxTasks &&
       performance.now() - this.#startedAt < CONTINUATION.maxMs
-    const extra = mayContinue ? this.#permits.tryTake(Math.min(next.length, grain) - 1) : 0
+    const template = templateOf(index)
     const place = mayContinue ? (this.#graph.graph.places[template] ?? -1) : -1
-    return { place, grain, slots: 1 + extra }
+    const grain = companySize(this.#around, this.#graph.next[template] ?? [], this.#options)
+    return { place, grain, slots: MAX_COMPANY }
   }
 
-  async #afterSettle(answer: Settled, end: NonNullable<AttemptEnd>): Promise<readonly Grant[]> {
-    this.#end = rowEndOf(answer, end)
-    this.#add(answer.toAdd)
-    if (answer.values.length > 0) await this.#values.add(answer.values)
-    return answer.grants
+  async #afterSettle(
+    { rowLeft, waitMs, lastLogLine, toAdd, values, grants }: Settled,
+    { failure }: NonNullable<AttemptEnd>,
+    sentAt: number,
+  ): Promise<void> {
+    this.#end = rowEndOf(rowLeft, waitMs, lastLogLine, failure)
+    this.#addTickets(toAdd)
+    if (values.length > 0) await this.#values.add(values)
+    if (grants.length === 0) return
+    this.#await(grants, sentAt)
+    const lanes = this.#awaiting.length - this.#restingLanes
+    if (lanes > 0) this.#startLanes(this.#permits.tryTake(lanes))
   }
 
-  #add(tickets: readonly TicketToAdd[]): void {
-    if (tickets.length === 0) return
+  #addTickets(toAdd: readonly TicketToAdd[]): void {
+    if (toAdd.length === 0) return
     const { queues } = this.#around
-    const { graph } = this.#graph
-    const adding = addTickets(queues, this.#delivery.runId, graph, this.#place, tickets)
+    const adding = addTickets(queues, this.#delivery.runId, this.#graph.graph, this.#place, toAdd)
     // Failing to add is found at the end of the delivery; until then nobody else listens.
     adding.catch(() => {})
     this.#adding.push(adding)
@@ -337,9 +352,16 @@ export class RowRun {
   }
 }
 
+/** Why a grant is given back that no handler was called for. */
+function notStarted(why: string): AttemptAborted {
+  return new AttemptAborted('shutdown', why)
+}
+
 function rowEndOf(
-  { rowLeft, waitMs, lastLogLine }: Settled,
-  { failure }: NonNullable<AttemptEnd>,
+  rowLeft: RowLeft,
+  waitMs: number,
+  lastLogLine: string,
+  failure: Failure | null,
 ): RowEnd {
   switch (rowLeft) {
     case 'empty':

@@ -1,5 +1,3 @@
-/** Nodes of one ticket at most (R24). */
-const MAX_GRAIN = 16
 /** Only tasks whose attempts take less than this on average share tickets; unknown ones travel alone. */
 const SHORT_MS = 5
 /** The weight of the newest attempt in the mean. */
@@ -14,12 +12,8 @@ export class TaskDurations {
     this.#means.set(task, mean === undefined ? durationMs : mean + WEIGHT * (durationMs - mean))
   }
 
-  /** How many nodes may share a ticket, if they call these tasks. */
-  grainFor(tasks: readonly string[]): number {
-    return tasks.length > 0 && tasks.every((task) => this.#isShort(task)) ? MAX_GRAIN : 1
-  }
-
-  #isShort(task: string): boolean {
+  /** False for a task that this process has not executed yet. */
+  isShort(task: string): boolean {
     const mean = this.#means.get(task)
     return mean !== undefined && mean < SHORT_MS
   }

@@ -16,7 +16,6 @@ import { messageOf, RepriseError } from '../core/errors.ts'
 import { guardHooks } from '../core/guarded-hooks.ts'
 import type { Logger } from '../core/logger.ts'
 import { Queues } from '../producer/queues.ts'
-import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import { PolicyRegistry } from '../strategies/policy-registry.ts'
 import { RunningAttempts } from './aborts.ts'
 import { checkPolicies } from './check-policies.ts'
@@ -83,10 +82,10 @@ export class Worker {
       onError: (error) => this.#report('queue', error),
       onDelayed: (queue, delayMs) => this.#markers.delayed(queue, delayMs),
     })
-    const { retention, defaultRetry } = this.#settings
+    const { retention, maxCrashes } = this.#settings
     const coordinator = new Coordinator(this.#redis, keys, {
       retention,
-      maxCrashes: maxCrashesOf(defaultRetry),
+      maxCrashes,
     })
     const surroundings: DeliverySurroundings = {
       coordinator,

@@ -85,11 +85,11 @@ describeWithRedis('a script that Redis does not know', () => {
     const answer = await moves.run('settle', [
       driver.runId,
       0,
-      0,
-      1,
       delivery.lease,
       '0',
       driver.graph.hash,
+      0,
+      1,
       'succeeded',
       '1',
       '',
@@ -105,7 +105,7 @@ function settingsOf({ keys }: Driver): (string | number)[] {
 }
 
 function settleArguments(runId: string): (string | number)[] {
-  return [runId, 0, 0, 1, 'lease', 0, 'graph', 'succeeded', '1', '', '-1.1.0']
+  return [runId, 0, 'lease', 0, 'graph', 0, 1, 'succeeded', '1', '', '-1.1.0']
 }
 
 /** A connection that tells how many settles each script call holds, just before it is made. */

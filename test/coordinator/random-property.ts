@@ -78,7 +78,7 @@ export async function outcomeOf(driver: Driver) {
 }
 
 /** How a run ended, as the model tells it. */
-export function outcomeIn({ state, nodes }: RunSnapshot): ExpectedRun {
+function outcomeIn({ state, nodes }: RunSnapshot): ExpectedRun {
   if (state !== 'succeeded' && state !== 'failed') throw new Error(`the run is ${state}`)
   return {
     state,

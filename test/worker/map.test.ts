@@ -229,7 +229,10 @@ describeWithRedis('a map', () => {
   ])('fails as map_invalid for %s', async (_name, items, message) => {
     const wrong = flow({ name: 'wrong', input: z.object({ items: any }) }, (input) => {
       const listed = take.with({ key: 'list' })(input.items)
-      return take.map(listed as never, (item) => item, { maxItems: 3, key: (item) => item as never })
+      return take.map(listed as never, (item) => item, {
+        maxItems: 3,
+        key: (item) => item as never,
+      })
     })
     const scene = openScene(onTestFinished)
     await scene.startWorker({ flows: [wrong] })

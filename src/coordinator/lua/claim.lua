@@ -4,7 +4,7 @@
 --   seen (<stalled count>.<attemptsMade>), slots (handlers that this delivery may start), isolated ('1': it may run a node
 --   that was lost twice)
 -- Returns one of
---   {'granted', grants, earlyMs, toAdd, rowLeft, graph, options, input, values, at, place}
+--   {'granted', grants, earlyMs, toAdd, rowLeft, graph, options, input, at, place, values...}
 --       grants: <index>.<attempt>.<retries>.<crashes>.<fencing token>.<start> joined by `,`; empty when nothing can run now
 --       earlyMs: how long until the first retry in the row is due, 0 if none is waited for; without grants, and with more
 --       left, the row's nodes need isolation

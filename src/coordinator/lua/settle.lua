@@ -1,7 +1,7 @@
--- settle: records the end of an attempt and resolves what depends on it (R4, R7, R8).
+-- settle: records the ends of attempts of one delivery and resolves what depends on them (R4, R7, R8).
 --
--- Arguments: run, ticket, index, attempt, lease, at, graph, outcome, payload, detail, goOn
---   at, graph: of the run, as the claim that granted the attempt told: whoever holds the attempt knows them
+-- Arguments: run, ticket, lease, at, graph; then for each attempt: index, attempt, outcome, payload, detail, goOn
+--   at, graph: of the run, as the claim that granted the attempts told: whoever holds an attempt knows them
 --   outcome      payload                             detail
 --   succeeded    the result, JSON                    dependants of the node (see resolve.lua)
 --   failed       kind|JSON of error and decision     dependants of the node
@@ -14,13 +14,14 @@
 --     O, see node.lua), when to look again, and how long it has waited; for H only the limit counts, the rest is known here
 --   goOn: <place>.<grain>.<slots>: nodes of that place that become ready may stay in this row, up to `grain` of them (R5,
 --   R24); as many of the row's ready nodes as there are slots are granted at once; grain is also that of new tickets
--- Returns
---   {'settled', rowLeft, toAdd, runEnd, waitMs, lastLogLine, grants, values}
+-- Returns for each attempt, as if they had come one after the other,
+--   {'settled', rowLeft, toAdd, runEnd, waitMs, lastLogLine, grants, values...}
 --       rowLeft: empty | failed | more | delayed (in place: come again in waitMs); lastLogLine when failed
 --       runEnd: succeeded | failed if this settle ended the run, else ''
 --       grants, values: as `claim` gives them, for nodes that go on in this delivery; values only of nodes with several
---       upstreams: the one upstream of others is known to the worker
+--       upstreams: the one upstream of others is known to the worker. They are as all attempts of the move leave them
 --   {'refused', reason}: no_run | behind (the run has not seen this attempt) | superseded | cancelled
+--   {'error', message}: of one attempt; the others are settled
 -- Announces: settled, or ended.
 -- Idempotent: repeated by the holder of the attempt, it gives the stored answer again and changes nothing.
 local function storedAnswer(change, runState, ticket, index, lease, rowText)
@@ -33,9 +34,9 @@ local function storedAnswer(change, runState, ticket, index, lease, rowText)
   local runEnd = endedIt and (runState == 'S' and 'succeeded' or (runState == 'F' and 'failed' or '')) or ''
   -- What it granted to go on is not told again: the worker claims once more and finds it under the same lease.
   if row.tokens == '~' .. index then
-    return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), '', '', {}}
+    return {'settled', 'delayed', toAdd, '', max(0, int(x) + change.at - now), '', ''}
   end
-  return {'settled', rowLeft(row.tokens), toAdd, runEnd, 0, firstFailure(change.run, row.tokens), '', {}}
+  return {'settled', rowLeft(row.tokens), toAdd, runEnd, 0, firstFailure(change.run, row.tokens), ''}
 end
 
 -- How long a node waits on for a worker that knows its task: 1 s doubling to 30 s; nil when its limit has passed.
@@ -56,7 +57,7 @@ end
 
 -- A map has made all of its items.
 function OUTCOMES.expanded(change, attempt, detail)
-  local made = call('HGET', change.key, 'c' .. attempt.index) or '0'
+  local made = match(call('HGET', change.key, 'c' .. attempt.index) or '0', '%d+')
   call('HSET', change.key, 'c' .. attempt.index, '=' .. made)
   OUTCOMES.succeeded(change, attempt, detail)
 end
@@ -109,69 +110,145 @@ function OUTCOMES.skipped(change, attempt, detail) skip(change, attempt, 'X', at
 
 function OUTCOMES.condition_false(change, attempt, detail) skip(change, attempt, 'I', '', detail) end
 
--- The result, or the line of the ended attempt; nothing for a grant that was given back.
-local function record(change, attempt, outcome, payload, token)
-  if outcome == 'succeeded' then call('HSET', outKey(change.run), attempt.index, payload)
-  elseif outcome == 'condition_false' or outcome == 'expanded' then return
-  elseif outcome ~= 'parked' or sub(token, 1, 1) == '!' then
-    local kind, details = match(payload, '^([^|]*)|(.*)$')
-    appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, change.elapsed, details}, '|'))
+-- Whether an attempt's end leaves a line in the log: not a result, nor a grant that was given back.
+local function isLogged(attempt)
+  if attempt.outcome == 'parked' then return sub(attempt.token, 1, 1) == '!' end
+  local hasNone = attempt.outcome == 'succeeded' or attempt.outcome == 'expanded' or attempt.outcome == 'condition_false'
+  return not hasNone
+end
+
+-- Writes the results, and the lines of the attempts that have none. Results first: writing them twice changes nothing.
+local function record(change, ended)
+  local results = {}
+  for i = 1, #ended do
+    local attempt = ended[i]
+    if attempt.outcome == 'succeeded' then
+      results[#results + 1] = attempt.index
+      results[#results + 1] = attempt.payload
+    end
+  end
+  writeFields(outKey(change.run), results)
+  for i = 1, #ended do
+    local attempt = ended[i]
+    if isLogged(attempt) then
+      local kind, details = match(attempt.payload, '^([^|]*)|(.*)$')
+      appendLog(change.run, attempt.index, concat({attempt.number, kind, attempt.start, change.elapsed, details}, '|'))
+    end
   end
 end
 
-local NONE = {}
-
--- Takes the nodes that became ready and may stay in the row out of change.ready. Returns their tokens, as a set which of
--- them nothing is stored of, and as a list those whose values the worker may not have.
+-- Takes the nodes that became ready and may stay in the row out of change.ready. Returns them, and those of them whose
+-- values the worker may not have.
 local function keepAtHome(change, place, grain)
-  if #change.ready == 0 then return '', NONE, NONE end
-  local tokens, fresh, unknown, leaving = {}, {}, {}, {}
+  local home, unknown, leaving = {}, {}, {}
   for _, entry in ipairs(change.ready) do
     local index = entry[1]
-    if entry[2] == 0 and entry[3] == place and #tokens < grain then
-      tokens[#tokens + 1] = '+' .. index
-      fresh[index] = true
+    if entry[2] == 0 and entry[3] == place and #home < grain then
+      home[#home + 1] = index
       if entry[4] ~= '1' then unknown[#unknown + 1] = index end
     else leaving[#leaving + 1] = entry end
   end
   change.ready = leaving
-  return concat(tokens, ','), fresh, unknown
+  return home, unknown
 end
 
-local function settle(run, ticket, index, number, lease, at, graph, outcome, payload, detail, goOn)
-  local runState, packed, rowText, counters, paused =
-    unpack(call('HMGET', runKey(run), 's', 'n' .. index, 't' .. ticket, 'k', 'pz'))
-  if not runState then return {'refused', 'no_run'} end
-  if not packed then return {'refused', 'behind'} end
-  local change = newChange(run, at, graph, counters, paused)
-  local state, granted, _, retries, crashes, start, x = unpackNode(packed)
-  local gaveBack = isParked(state) and int(granted) == tonumber(number) - 1
-  if gaveBack then return storedAnswer(change, runState, ticket, index, lease, rowText) end
-  if int(granted) < tonumber(number) then return {'refused', 'behind'} end
-  if granted ~= number then return {'refused', 'superseded'} end
-  if state ~= 'R' then return storedAnswer(change, runState, ticket, index, lease, rowText) end
-  if runState == 'C' then return {'refused', 'cancelled'} end
-  local row = rowText and readRow(rowText)
-  if not row or row.lease ~= lease then return {'refused', 'superseded'} end
+-- Keeps ready nodes in the row or gives them tickets, and grants what the row holds to free slots. `others`: the row's
+-- tokens besides theirs. Returns the row's tokens, the grants, and the kept nodes whose values the worker may lack.
+local function dispatch(change, attempt, others)
+  local place, grain, slots = match(attempt.goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
+  grain = grain + 0
+  local home, unknown = keepAtHome(change, attempt.row.place == '' and not change.paused and place, grain)
+  giveTickets(change, attempt.ticket, grain)
+  change.ready = {}
+  mayGrant(change, slots + 0)
+  local kept = grantFresh(change, attempt.ticket, home)
+  local waiting = grantReady(change, attempt.ticket, others)
+  return kept .. (kept ~= '' and waiting ~= '' and ',' or '') .. waiting, concat(change.grants, ','), unknown
+end
 
-  local attempt = {index = index, number = number, ticket = ticket, retries = retries, crashes = crashes, start = start,
-    row = row, x = x}
-  local token, waitMs = OUTCOMES[outcome](change, attempt, detail)
-  local place, grain, slots = match(goOn, '^(%-?%d+)%.(%d+)%.(%d+)$')
-  grain = tonumber(grain)
-  local home, fresh, unknown = keepAtHome(change, row.place == '' and not paused and place, grain)
-  local others = replaceToken(row.tokens, index, token)
-  giveTickets(change, ticket, grain)
-  mayGrant(change, tonumber(slots))
-  local tokens = grantReady(change, ticket, home .. (home ~= '' and others ~= '' and ',' or '') .. others, fresh)
-  local left = waitMs and tokens == token and 'delayed' or rowLeft(tokens)
-  putRow(change, ticket, left, row.seen, lease, row, tokens)
-  record(change, attempt, outcome, payload, token)
+-- Decides what the end of one attempt changes; row.tokens becomes what the row holds then. Returns its answer, but for
+-- what only the last one of a delivery can bring about.
+local function settleAttempt(change, attempt)
+  local row = attempt.row
+  local token, waitMs = OUTCOMES[attempt.outcome](change, attempt, attempt.detail)
+  local tokens, grants = replaceToken(row.tokens, attempt.index, token), ''
+  attempt.token, attempt.waits = token, waitMs and tokens == token
+  if #change.ready > 0 or find(tokens, '+', 1, true) then
+    tokens, grants, attempt.unknown = dispatch(change, attempt, tokens)
+  end
+  row.tokens = tokens
+  local toAdd = concat(change.toAdd, ';')
+  change.toAdd = {}
+  return {'settled', 'more', toAdd, '', waitMs or 0, '', grants}
+end
+
+-- What keeps an attempt from being settled now: a refusal, or what was stored when it was settled. Nil if nothing does.
+local function answerBefore(change, attempt, granted, runState, lease, rowText)
+  if not attempt.state then return {'refused', 'behind'} end
+  local number = attempt.number + 0
+  granted = int(granted)
+  local gaveBack = isParked(attempt.state) and granted == number - 1
+  if granted < number and not gaveBack then return {'refused', 'behind'} end
+  if granted > number then return {'refused', 'superseded'} end
+  if attempt.state ~= 'R' then return storedAnswer(change, runState, attempt.ticket, attempt.index, lease, rowText) end
+  if runState == 'C' then return {'refused', 'cancelled'} end
+  if not attempt.row or attempt.row.lease ~= lease then return {'refused', 'superseded'} end
+end
+
+local ATTEMPT = 6 -- arguments of an attempt
+
+local function readAttempt(arguments, i, packed, ticket, row)
+  local index, number, outcome, payload, detail, goOn = unpack(arguments, i, i + ATTEMPT - 1)
+  local state, granted, _, retries, crashes, start, x = unpackNode(packed or '')
+  local attempt = {index = index, number = number, outcome = outcome, payload = payload, detail = detail, goOn = goOn,
+    ticket = ticket, row = row, state = state, retries = retries, crashes = crashes, start = start, x = x}
+  return attempt, granted
+end
+
+-- Settles the attempts that `arguments` names in one go: the run is read once, and written once after all is decided.
+-- Returns their answers; one answer alone, if one of them is not to be settled now: then nothing is written.
+local function settleTogether(run, ticket, lease, at, graph, arguments, first, last)
+  local fields, ended, answers = {'s', 'k', 'pz', 't' .. ticket}, {}, {}
+  for i = first, last, ATTEMPT do fields[#fields + 1] = 'n' .. arguments[i] end
+  local stored = call('HMGET', runKey(run), unpack(fields))
+  local runState, counters, paused, rowText = unpack(stored, 1, 4)
+  if not runState then return {{'refused', 'no_run'}} end
+  local change, row = newChange(run, at, graph, counters, paused), rowText and readClaimedRow(rowText)
+  for i = first, last, ATTEMPT do
+    local attempt, granted = readAttempt(arguments, i, stored[5 + #ended], ticket, row)
+    ended[#ended + 1] = attempt
+    local answer = answerBefore(change, attempt, granted, runState, lease, rowText)
+    if answer then return {answer} end
+  end
+
+  for i = 1, #ended do answers[i] = settleAttempt(change, ended[i]) end
+  -- The others were still running when an attempt before the last was settled: only the last can leave nothing to do.
+  local answer = answers[#answers]
+  answer[2] = ended[#ended].waits and 'delayed' or rowLeft(row.tokens)
+  record(change, ended)
+  putClaimedRow(change, ticket, answer[2], row)
   writeChange(change)
-  local runEnd = ''
-  if change.left == 0 then runEnd = endRun(change)
+  if change.left == 0 then answer[4] = endRun(change)
   else announce(run, 'settled') end
-  local values = #unknown > 0 and valuesFor(run, graph, unknown) or {}
-  return {'settled', left, concat(change.toAdd, ';'), runEnd, waitMs or 0, left == 'failed' and firstFailure(run, tokens) or '',
-    concat(change.grants, ','), values}
+  if answer[2] == 'failed' then answer[6] = firstFailure(run, row.tokens) end
+  for i = 1, #ended do
+    local unknown = ended[i].unknown
+    if unknown and #unknown > 0 then append(answers[i], valuesFor(run, graph, unknown)) end
+  end
+  return answers
+end
+
+-- Several attempts are settled together or, if one of them can't be, one by one: what raises an error, or is refused,
+-- has written nothing by then, and touches no other.
+local function settle(run, ticket, lease, at, graph, ...)
+  local arguments = {...}
+  if #arguments == ATTEMPT then return settleTogether(run, ticket, lease, at, graph, arguments, 1, ATTEMPT) end
+  local ok, answers = pcall(settleTogether, run, ticket, lease, at, graph, arguments, 1, #arguments)
+  if ok and #answers * ATTEMPT == #arguments then return answers end
+  answers = {}
+  for i = 1, #arguments, ATTEMPT do
+    local made, one = pcall(settleTogether, run, ticket, lease, at, graph, arguments, i, i + ATTEMPT - 1)
+    answers[#answers + 1] = made and one[1] or errorAnswer(one)
+  end
+  return answers
 end

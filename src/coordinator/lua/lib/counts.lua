@@ -22,3 +22,10 @@ end
 local function setNode(change, index, packed)
   change.nodes[index] = packed
 end
+
+-- The packed counts of a node's final upstreams, of which there is one more.
+local function countUpstream(change, index, count)
+  local counts = (change.counts[index] or int(call('HGET', change.key, 'w' .. index))) + count
+  change.counts[index] = counts
+  return counts
+end

@@ -62,20 +62,28 @@ local function grantToken(change, delivery, row, token, many, opening)
   return index
 end
 
--- Grants `+` tokens to slots that a settle freed. `fresh`: nodes that have just become ready, so that nothing is stored
--- of them yet. Returns the tokens.
-local function grantReady(change, ticket, tokens, fresh)
-  if not find(tokens, '+', 1, true) then return tokens end
-  return (gsub(tokens, '%+(%d+)', function(index)
+-- Grants nodes that have just become ready, so that nothing is stored of them yet, to free slots. Returns their tokens.
+local function grantFresh(change, ticket, indices)
+  local tokens = {}
+  for i, index in ipairs(indices) do
     if change.slots == 0 then
-      if fresh[index] then setNode(change, index, packNode('Y', '0', ticket, '0', '0', '', '')) end
-      return nil
+      setNode(change, index, packNode('Y', '0', ticket, '0', '0', '', ''))
+      tokens[i] = '+' .. index
+    else
+      grantAttempt(change, ticket, index, '1', '0', '0', false)
+      tokens[i] = index
     end
-    local attempts, retries, crashes, _ = '0', '0', '0'
-    if not fresh[index] then
-      _, attempts, _, retries, crashes = unpackNode(call('HGET', change.key, 'n' .. index))
-      if int(crashes) > 1 then return nil end
-    end
+  end
+  return concat(tokens, ',')
+end
+
+-- Grants `+` tokens to free slots. Returns the tokens.
+local function grantReady(change, ticket, tokens)
+  if change.slots == 0 or not find(tokens, '+', 1, true) then return tokens end
+  return (gsub(tokens, '%+(%d+)', function(index)
+    if change.slots == 0 then return nil end
+    local _, attempts, _, retries, crashes = unpackNode(nodeOf(change, index))
+    if int(crashes) > 1 then return nil end
     grantAttempt(change, ticket, index, int(attempts) + 1, retries, crashes, false)
     return index
   end))
@@ -105,6 +113,7 @@ local function grantRow(change, delivery, facts, row, again, opening)
   local needed = {}
   for i = 1, #held do needed[#needed + 1] = match(held[i], '^%+?(%d+)$') end
   local values, input = valuesFor(change.run, change.graph, needed)
-  return {'granted', concat(change.grants, ','), early, toAdd, left, change.graph, facts.options or '', input, values, change.at,
+  local answer = {'granted', concat(change.grants, ','), early, toAdd, left, change.graph, facts.options or '', input, change.at,
     facts.place or ''}
+  return append(answer, values)
 end

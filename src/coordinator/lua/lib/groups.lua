@@ -30,7 +30,7 @@ end
 -- Notes the end of an item. Returns the group's counts, and false if the group was decided before: with its map, when
 -- that failed after some items. A failure that comes too late for a group that was forgiven is forgiven too.
 local function noteItem(change, group, from, state)
-  local counts = call('HINCRBY', change.key, 'w' .. group, countOf(state))
+  local counts = countUpstream(change, group, countOf(state))
   local decided = nodeOf(change, group)
   if not hasFailed(state) then return counts, not decided end
   noteFailure(change, group, from, counts)
@@ -47,7 +47,7 @@ local function decideGroup(change, group, map, isFraction, n, from, state)
     if not isOpen then return nil, forgiven end
   elseif nodeOf(change, group) then return nil
   elseif state ~= 'S' then return hasFailed(state) and 'U' or 'K'
-  else counts = int(call('HGET', change.key, 'w' .. group)) end
+  else counts = countUpstream(change, group, 0) end
   local made = call('HGET', change.key, 'c' .. map)
   if sub(made, 1, 1) ~= '=' then return nil end
   local s, f, k = unpackCounts(counts)

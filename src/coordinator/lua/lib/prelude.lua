@@ -20,6 +20,11 @@ local function outKey(run) return PREFIX .. '/out:' .. run end -- hash: node ind
 local function logKey(run) return PREFIX .. '/log:' .. run end -- hash: node index -> lines of ended attempts
 local function graphKey(graph) return PREFIX .. '/graph:' .. graph end
 
+local function append(list, more)
+  for i = 1, #more do list[#list + 1] = more[i] end
+  return list
+end
+
 -- Writes a flat list of fields and values, in chunks that `unpack` can carry.
 local function writeFields(key, list)
   for from = 1, #list, 2000 do call('HSET', key, unpack(list, from, min(from + 1999, #list))) end

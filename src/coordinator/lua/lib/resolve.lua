@@ -8,7 +8,7 @@ local function upstreamsOf(change, index)
   for up in gmatch(ups or '', '%d+') do list[#list + 1] = shifted(shift, up) end
   if rule ~= 'g' then return list end
   list[2] = call('HGET', change.key, 'f' .. index) or nil
-  for _, item in ipairs(failedItems(change, index, int(call('HGET', change.key, 'w' .. index)))) do
+  for _, item in ipairs(failedItems(change, index, countUpstream(change, index, 0))) do
     list[#list + 1] = item
   end
   return list
@@ -56,12 +56,15 @@ end
 
 -- Counts one more final upstream of a node. Returns what the node becomes, or nil if that isn't decided, or was before.
 local function decide(change, index, fanIn, rule, propagates, n, count)
-  local counts, all = fanIn == '1' and count or call('HINCRBY', change.key, 'w' .. index, count), tonumber(fanIn)
+  local counts, all = fanIn == '1' and count or countUpstream(change, index, count), fanIn + 0
   local s, f, k = unpackCounts(counts)
   local complete = s + f + k == all
-  if complete and all > 1 then change.spent[#change.spent + 1] = 'w' .. index end
+  if complete and all > 1 then
+    change.counts[index] = nil
+    change.spent[#change.spent + 1] = 'w' .. index
+  end
   if not complete and not isFast(rule) then return nil end
-  local outcome = withSkips(outcomeOf(rule, tonumber(n), s, f, k, all), propagates, k)
+  local outcome = withSkips(outcomeOf(rule, n ~= '' and n + 0, s, f, k, all), propagates, k)
   if isFast(rule) and (not complete and outcome ~= 'Y' or isDecided(change, index)) then return nil end
   return outcome
 end
@@ -82,20 +85,20 @@ end
 -- The node `from` became final as `state`; `dependants`: <index>.<fan-in>.<rule><k if skips propagate><n>.<delayMs>.<place>,...
 -- Goes on through everything that becomes final by it. Nodes that can run are collected in change.ready.
 local function resolve(change, state, dependants, from)
-  local queue, head = {{state, dependants, from}}, 1
-  while head <= #queue do
-    local ended, list, ender = unpack(queue[head])
+  local queue, head = {state, dependants, from}, 1 -- in threes
+  while head < #queue do
+    local ended, list, ender = queue[head], queue[head + 1], queue[head + 2]
     local count, _, shift = countOf(ended), templateOf(ender)
     for j, fanIn, rule, propagates, n, delayMs, place in gmatch(list, '(%d+)%.(%d+)%.(%a)(k?)(%d*)%.(%d+)%.(%d+)') do
       local index, outcome = decideDependant(change, ender, shift, ended, count, j, fanIn, rule, propagates, n, place)
-      if outcome == 'Y' then change.ready[#change.ready + 1] = {index, tonumber(delayMs), place, head == 1 and fanIn or ''}
+      if outcome == 'Y' then change.ready[#change.ready + 1] = {index, delayMs + 0, place, head == 1 and fanIn or ''}
       elseif outcome then
         finishVirtually(change, index, outcome)
         if rule == 'J' and outcome == 'S' then forgive(change, upstreamsOf(change, index)[1]) end
-        queue[#queue + 1] = {outcome, graphField(change, 'd', index) or '', index}
+        append(queue, {outcome, graphField(change, 'd', index) or '', index})
       end
     end
-    head = head + 1
+    head = head + 3
   end
 end
 

@@ -18,6 +18,12 @@ local function packRow(state, seen, lease, by, due, place, tokens)
   return state .. '|' .. seen .. '|' .. lease .. '|' .. by .. '|' .. due .. '|' .. place .. '|' .. tokens
 end
 
+-- What settling needs of a row. Of a row that a delivery holds, nothing changes until its end but the tokens.
+local function readClaimedRow(text)
+  local lease, place, tokens = match(text, '^%a|[%d.]*|([^|]*)|%d*|%-?%d*|([^|]*)|(.*)$')
+  return {lease = lease, place = place, tokens = tokens, head = sub(text, 2, -#tokens - 1)}
+end
+
 local function owedRow(by, due, place, tokens) return packRow('o', '', '', by, due, place, tokens) end
 
 -- The tokens with `replacement` (nil: nothing) in the place of `token`.

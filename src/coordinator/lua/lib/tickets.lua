@@ -4,14 +4,15 @@
 --   at, graph          of the run           elapsed   ms since the run was opened, as text
 --   left, failed, tickets, fence            the run's counters
 --   nodes              index -> packed      ready     nodes that can run: see resolve.lua
+--   counts             index -> packed counts of its final upstreams
 --   fields             to be written: field, value, ...                     spent   fields to be removed
 --   toAdd              tickets whose jobs the worker is to add              parked  nodes of a paused run
 --   isRed              of a run that ends: it has failed
 local function newChange(run, at, graph, counters, paused)
   local left, failed, tickets, fence = match(counters, '^(%d+)%.(%d+)%.(%d+)%.(%d+)$')
-  return {run = run, key = runKey(run), at = tonumber(at), graph = graph, paused = paused, elapsed = format('%d', now - at),
-    left = tonumber(left), failed = tonumber(failed), tickets = tonumber(tickets), fence = tonumber(fence),
-    nodes = {}, ready = {}, fields = {}, spent = {}, toAdd = {}, parked = {}}
+  return {run = run, key = runKey(run), at = at + 0, graph = graph, paused = paused, elapsed = format('%d', now - at),
+    left = left + 0, failed = failed + 0, tickets = tickets + 0, fence = fence + 0,
+    nodes = {}, counts = {}, ready = {}, fields = {}, spent = {}, toAdd = {}, parked = {}}
 end
 
 -- Gives nodes a ticket of their own, owed by ticket `by`, due in `delayMs`.
@@ -74,6 +75,15 @@ local function putRow(change, ticket, left, seen, lease, row, tokens)
   end
 end
 
+-- The same after a settle, of a row as readClaimedRow gave it.
+local function putClaimedRow(change, ticket, left, row)
+  if left == 'empty' then change.spent[#change.spent + 1] = 't' .. ticket
+  else
+    change.fields[#change.fields + 1] = 't' .. ticket
+    change.fields[#change.fields + 1] = (left == 'failed' and 'e' or 'c') .. row.head .. row.tokens
+  end
+end
+
 -- Writes a change, and the run's end if all nodes are final. Nothing in here can fail half-way: all decisions have been
 -- made.
 local function writeChange(change)
@@ -81,6 +91,10 @@ local function writeChange(change)
   for index, packed in pairs(change.nodes) do
     fields[#fields + 1] = 'n' .. index
     fields[#fields + 1] = packed
+  end
+  for index, counts in pairs(change.counts) do
+    fields[#fields + 1] = 'w' .. index
+    fields[#fields + 1] = counts
   end
   if #change.parked > 0 then
     local before = call('HGET', change.key, 'pk')
