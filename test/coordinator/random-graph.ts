@@ -49,6 +49,8 @@ const SHAPES = [
   'first',
   'first',
   'first',
+  'first',
+  'first',
   'settled',
   'settled',
   'orElse',

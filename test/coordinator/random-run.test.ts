@@ -33,7 +33,7 @@ describeWithRedis(
             )
           }
         }),
-        { numRuns: 1_500 },
+        { numRuns: 1_800 },
       )
       console.table(tally.table)
       expect(tally.rarerThan(500, EVERYTHING)).toEqual([])
