@@ -105,7 +105,7 @@ function mapOver(body: fc.Arbitrary<Drawn>, maxLength: number): fc.Arbitrary<Dra
       }),
       { minLength: 1, maxLength: 2 },
     ),
-    hasEnd: fc.constantFrom(true, true, true, false),
+    hasEnd: fc.constantFrom(true, true, true, true, true, false),
   })
 }
 
