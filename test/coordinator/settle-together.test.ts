@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { SettleAnswer } from '../../src/coordinator/answers.ts'
-import type { GoOn, Outcome } from '../../src/coordinator/coordinator.ts'
+import { type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import {
   type Active,
@@ -11,6 +11,7 @@ import {
   noHandler,
   parkedFor,
   retryIn,
+  settledAnswer,
   skip,
   success,
   useRedis,
@@ -36,20 +37,49 @@ async function company(): Promise<{ driver: Driver; active: Active }> {
 
 const goOn: GoOn = { place: 0, grain: 2, slots: 2 }
 
-function together({ active }: { active: Active }, outcomes: readonly Outcome[]) {
-  return Promise.all(outcomes.map((outcome, i) => active.settle(MEMBERS[i] ?? '', outcome, goOn)))
+type Ended = readonly [key: string, outcome: Outcome, attempt?: number]
+
+/** Settles in one tick, so in one move. */
+async function together(
+  { driver, active }: { driver: Driver; active: Active },
+  ended: readonly Ended[],
+  then = goOn,
+): Promise<PromiseSettledResult<SettleAnswer>[]> {
+  const run = await driver.openedRun()
+  return await Promise.allSettled(
+    ended.map(([key, outcome, attempt = 1]) => {
+      const index = driver.indexOf(key)
+      return driver.coordinator.settle(active.delivery, run, index, attempt, outcome, then)
+    }),
+  )
+}
+
+function answersOf(results: readonly PromiseSettledResult<SettleAnswer>[]): SettleAnswer[] {
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}
+
+function members(outcomes: readonly Outcome[]): Ended[] {
+  return outcomes.map((outcome, i) => [MEMBERS[i] ?? '', outcome])
 }
 
 describeWithRedis('attempts of one delivery that are settled in one tick', () => {
   test('are read and written as one', async () => {
     const scene = await company()
-    const before = await commandCalls()
-    await together(scene, [success(), success(), success()])
-    const after = await commandCalls()
-    expect(after.evalsha - before.evalsha).toBe(1)
+    const commands: string[] = []
+    const monitor = await redis().monitor()
+    monitor.on('monitor', (_time: string, [name = '', key = '']: string[]) => {
+      if (key.includes(scene.driver.runId)) commands.push(name.toLowerCase())
+    })
+    answersOf(await together(scene, members([success(), success(), success()])))
+    await vi.waitFor(() => expect(commands).toContain('publish'), { timeout: 30_000 })
+    monitor.disconnect()
+    const count = (name: string) => commands.filter((command) => command === name).length
     // The results, and the run.
-    expect(after.hset - before.hset).toBe(2)
-    expect(after.publish - before.publish).toBe(1)
+    expect(count('hset')).toBe(2)
+    expect(count('publish')).toBe(1)
   })
 
   test('are answered as if they had come one after the other', async () => {
@@ -74,7 +104,7 @@ describeWithRedis('attempts of one delivery that are settled in one tick', () =>
           answers.push(await one.active.settle(MEMBERS[i] ?? '', outcome, goOn))
         }
         const other = await company()
-        const atOnce = await together(other, outcomes)
+        const atOnce = answersOf(await together(other, members(outcomes)))
         expect(atOnce.map(timeless)).toEqual(answers.map(timeless))
         // Of a node that was still running, a fast trigger's answer may bring the result that came in the same tick.
         expect(atOnce.flatMap(finalValues)).toEqual(
@@ -88,70 +118,86 @@ describeWithRedis('attempts of one delivery that are settled in one tick', () =>
 
   test('count for a join with what was counted before', async () => {
     const scene = await company()
+    const { driver } = scene
     await scene.active.settle('a', success())
-    const { driver, active } = scene
-    const [, last] = await Promise.all([active.settle('b'), active.settle('c', success(), goOn)])
-    expect(last?.grants.map(({ index }) => driver.keyOf(index))).toEqual(['join', 'after'])
+    const results = await together(scene, [
+      ['b', success()],
+      ['c', success()],
+    ])
+    const granted = answersOf(results).flatMap((answer) => settledAnswer(answer).grants)
+    expect(granted.map(({ index }) => driver.keyOf(index))).toEqual(['join', 'after'])
     expect(await driver.leftovers()).not.toContain(`w${driver.indexOf('join')}`)
   })
 
   test('do not touch one another when one is refused', async () => {
-    const { driver, active } = await company()
-    const [first, refused, last] = await Promise.all([
-      active.settle('a'),
-      driver.settle(active.delivery, 'b', success(), 2),
-      active.settle('c'),
+    const scene = await company()
+    const { driver, active } = scene
+    const results = await together(scene, [
+      ['a', success()],
+      ['b', success(), 2],
+      ['c', success()],
     ])
-    expect(first).toMatchObject({ status: 'settled', rowLeft: 'more' })
-    expect(refused).toEqual({ status: 'refused', reason: 'behind' })
-    expect(last).toMatchObject({ status: 'settled', rowLeft: 'more' })
+    expect(answersOf(results)).toMatchObject([
+      { status: 'settled', rowLeft: 'more' },
+      { status: 'refused', reason: 'behind' },
+      { status: 'settled', rowLeft: 'more' },
+    ])
     expect(await driver.states()).toMatchObject({ a: 'succeeded', b: 'running', c: 'succeeded' })
-    expect(await active.settle('b')).toMatchObject({ rowLeft: 'empty' })
+    expect(await active.settle('b')).toMatchObject({ status: 'settled' })
   })
 
   test('do not touch one another when one raises an error', async () => {
-    const { driver, active } = await company()
+    const scene = await company()
+    const { driver } = scene
     await redis().set(driver.keys.log(driver.runId), 'no hash')
-    const [first, broken, last] = await Promise.allSettled([
-      active.settle('a'),
-      active.settle('b', failure()),
-      active.settle('c'),
+    const results = await together(scene, [
+      ['a', success()],
+      ['b', failure()],
+      ['c', success()],
     ])
-    expect(first).toMatchObject({ status: 'fulfilled', value: { rowLeft: 'more' } })
-    expect(broken).toMatchObject({ status: 'rejected' })
-    expect(last).toMatchObject({ status: 'fulfilled', value: { rowLeft: 'more' } })
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     await redis().del(driver.keys.log(driver.runId))
     expect(await driver.states()).toMatchObject({ a: 'succeeded', b: 'running', c: 'succeeded' })
     expect(await redis().hkeys(driver.keys.out(driver.runId))).toEqual(['0', '2'])
   })
 
   test('are counted once when one of them is sent twice', async () => {
-    const { driver, active } = await company()
-    const [first, repeated] = await Promise.all([
-      active.settle('a'),
-      active.settle('a', success(2)),
-    ])
-    expect(repeated).toMatchObject({ status: 'settled', rowLeft: first?.rowLeft })
+    const scene = await company()
+    const { driver } = scene
+    const [first, repeated] = answersOf(
+      await together(
+        scene,
+        [
+          ['a', success()],
+          ['a', success(2)],
+        ],
+        STOP,
+      ),
+    )
+    expect(repeated).toEqual(first)
     expect(await redis().hget(driver.keys.out(driver.runId), '0')).toBe('"done"')
     expect(await driver.nodesLeft()).toBe(driver.graph.graph.nodes.length - 1)
   })
 
   test('are all refused when the run was cancelled', async () => {
-    const { driver, active } = await company()
-    await driver.coordinator.cancel(driver.runId)
-    const answers = await Promise.all(
-      MEMBERS.map((key) => driver.settle(active.delivery, key, success(), 1)),
+    const scene = await company()
+    await scene.driver.coordinator.cancel(scene.driver.runId)
+    const results = await together(scene, members([success(), success(), success()]))
+    expect(answersOf(results)).toEqual(
+      MEMBERS.map(() => ({ status: 'refused', reason: 'cancelled' })),
     )
-    expect(answers).toEqual(MEMBERS.map(() => ({ status: 'refused', reason: 'cancelled' })))
   })
 
   test('end the run with the last', async () => {
     const driver = new Driver(redis(), [node('a'), node('b'), node('c')], { grain: 3 })
     const active = await driver.openGranted({ free: 3 })
-    const answers = await together({ active }, [success(), failure('it broke'), success()])
-    expect(answers.map(({ runEnd }) => runEnd)).toEqual(['', '', 'failed'])
-    expect(answers.map(({ rowLeft }) => rowLeft)).toEqual(['more', 'more', 'failed'])
-    expect(answers[2]?.lastLogLine).toContain('it broke')
+    const outcomes = [success(), failure('it broke'), success()]
+    const answers = answersOf(await together({ driver, active }, members(outcomes)))
+    expect(answers).toMatchObject([
+      { runEnd: '', rowLeft: 'more' },
+      { runEnd: '', rowLeft: 'more' },
+      { runEnd: 'failed', rowLeft: 'failed', lastLogLine: expect.stringContaining('it broke') },
+    ])
     expect(await driver.leftovers()).toEqual([])
   })
 })
@@ -195,11 +241,4 @@ function withoutTimes(name: string, value: string): string {
   if (/^n\d/.test(name)) return value.split(':').slice(0, 5).join(':')
   if (/^t\d/.test(name)) return value.replace(/^(\w)\|([\d.]*)\|[^|]*\|(\d*)\|-?\d*/, '$1|$2|$3')
   return name === 'at' || name === 'e' ? '' : value
-}
-
-async function commandCalls(): Promise<Record<'evalsha' | 'hset' | 'publish', number>> {
-  const info = await redis().info('commandstats')
-  const calls = (command: string) =>
-    Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0)
-  return { evalsha: calls('evalsha'), hset: calls('hset'), publish: calls('publish') }
 }

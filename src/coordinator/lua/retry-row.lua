@@ -75,7 +75,7 @@ end
 
 -- A group's counts without the nodes that are no longer final (by index, the state that they were in).
 local function recountGroup(change, index, uncounted)
-  local counts = countUpstream(change, index, 0)
+  local counts = int(fieldOf(change, 'w' .. index))
   local failed, fields, kept = failedItems(change, index, counts), {'f' .. index}, 0
   for from, state in pairs(uncounted) do
     local wasCounted = state ~= 'pending' and not graphField(change, 'b', from)
@@ -89,7 +89,7 @@ local function recountGroup(change, index, uncounted)
       noteFailure(change, index, from, kept * FAILED)
     end
   end
-  change.counts[index] = counts
+  change.set['w' .. index] = counts
 end
 
 local function resetDescendant(change, index, retried, reset)

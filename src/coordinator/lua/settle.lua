@@ -57,8 +57,8 @@ end
 
 -- A map has made all of its items.
 function OUTCOMES.expanded(change, attempt, detail)
-  local made = match(call('HGET', change.key, 'c' .. attempt.index) or '0', '%d+')
-  call('HSET', change.key, 'c' .. attempt.index, '=' .. made)
+  local made = 'c' .. attempt.index
+  change.set[made] = '=' .. match(fieldOf(change, made) or '0', '%d+')
   OUTCOMES.succeeded(change, attempt, detail)
 end
 

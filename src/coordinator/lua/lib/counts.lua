@@ -23,9 +23,15 @@ local function setNode(change, index, packed)
   change.nodes[index] = packed
 end
 
--- The packed counts of a node's final upstreams, of which there is one more.
+-- Any other field of the run, as this script has decided it. Nothing is written before all is decided: a settle of
+-- several attempts that raises an error can be made one by one.
+local function fieldOf(change, name)
+  return change.set[name] or call('HGET', change.key, name)
+end
+
+-- The packed counts of a node's final upstreams, of which there are more by `count`.
 local function countUpstream(change, index, count)
-  local counts = (change.counts[index] or int(call('HGET', change.key, 'w' .. index))) + count
-  change.counts[index] = counts
+  local counts = int(fieldOf(change, 'w' .. index)) + count
+  change.set['w' .. index] = counts
   return counts
 end

@@ -16,15 +16,15 @@ end
 local function failedItems(change, group, counts)
   local list = {}
   local _, failures = unpackCounts(counts)
-  for n = 1, failures do list[n] = call('HGET', change.key, 'f' .. group .. '.' .. n) end
+  for n = 1, failures do list[n] = fieldOf(change, 'f' .. group .. '.' .. n) end
   return list
 end
 
 local function noteFailure(change, group, from, counts)
   local _, failures = unpackCounts(counts)
-  local first = call('HGET', change.key, 'f' .. group)
-  call('HSET', change.key, 'f' .. group .. '.' .. failures, from,
-    'f' .. group, first and tonumber(first) < tonumber(from) and first or from)
+  local first = fieldOf(change, 'f' .. group)
+  change.set['f' .. group .. '.' .. failures] = from
+  change.set['f' .. group] = first and tonumber(first) < tonumber(from) and first or from
 end
 
 -- Notes the end of an item. Returns the group's counts, and false if the group was decided before: with its map, when
@@ -47,8 +47,8 @@ local function decideGroup(change, group, map, isFraction, n, from, state)
     if not isOpen then return nil, forgiven end
   elseif nodeOf(change, group) then return nil
   elseif state ~= 'S' then return hasFailed(state) and 'U' or 'K'
-  else counts = countUpstream(change, group, 0) end
-  local made = call('HGET', change.key, 'c' .. map)
+  else counts = int(fieldOf(change, 'w' .. group)) end
+  local made = fieldOf(change, 'c' .. map)
   if sub(made, 1, 1) ~= '=' then return nil end
   local s, f, k = unpackCounts(counts)
   local all = tonumber(sub(made, 2))

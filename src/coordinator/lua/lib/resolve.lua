@@ -7,8 +7,8 @@ local function upstreamsOf(change, index)
   local ups, rule = unpack(call('HMGET', graphKey(change.graph), 'u' .. template, 'r' .. template))
   for up in gmatch(ups or '', '%d+') do list[#list + 1] = shifted(shift, up) end
   if rule ~= 'g' then return list end
-  list[2] = call('HGET', change.key, 'f' .. index) or nil
-  for _, item in ipairs(failedItems(change, index, countUpstream(change, index, 0))) do
+  list[2] = fieldOf(change, 'f' .. index) or nil
+  for _, item in ipairs(failedItems(change, index, int(fieldOf(change, 'w' .. index)))) do
     list[#list + 1] = item
   end
   return list
@@ -60,7 +60,7 @@ local function decide(change, index, fanIn, rule, propagates, n, count)
   local s, f, k = unpackCounts(counts)
   local complete = s + f + k == all
   if complete and all > 1 then
-    change.counts[index] = nil
+    change.set['w' .. index] = nil
     change.spent[#change.spent + 1] = 'w' .. index
   end
   if not complete and not isFast(rule) then return nil end

@@ -4,7 +4,7 @@
 --   at, graph          of the run           elapsed   ms since the run was opened, as text
 --   left, failed, tickets, fence            the run's counters
 --   nodes              index -> packed      ready     nodes that can run: see resolve.lua
---   counts             index -> packed counts of its final upstreams
+--   set                field -> value, of others that a resolution reads and changes
 --   fields             to be written: field, value, ...                     spent   fields to be removed
 --   toAdd              tickets whose jobs the worker is to add              parked  nodes of a paused run
 --   isRed              of a run that ends: it has failed
@@ -12,7 +12,7 @@ local function newChange(run, at, graph, counters, paused)
   local left, failed, tickets, fence = match(counters, '^(%d+)%.(%d+)%.(%d+)%.(%d+)$')
   return {run = run, key = runKey(run), at = at + 0, graph = graph, paused = paused, elapsed = format('%d', now - at),
     left = left + 0, failed = failed + 0, tickets = tickets + 0, fence = fence + 0,
-    nodes = {}, counts = {}, ready = {}, fields = {}, spent = {}, toAdd = {}, parked = {}}
+    nodes = {}, set = {}, ready = {}, fields = {}, spent = {}, toAdd = {}, parked = {}}
 end
 
 -- Gives nodes a ticket of their own, owed by ticket `by`, due in `delayMs`.
@@ -92,9 +92,9 @@ local function writeChange(change)
     fields[#fields + 1] = 'n' .. index
     fields[#fields + 1] = packed
   end
-  for index, counts in pairs(change.counts) do
-    fields[#fields + 1] = 'w' .. index
-    fields[#fields + 1] = counts
+  for name, value in pairs(change.set) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
   end
   if #change.parked > 0 then
     local before = call('HGET', change.key, 'pk')
