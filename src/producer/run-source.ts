@@ -4,7 +4,7 @@ import { RunReader } from '../coordinator/run-reader.ts'
 import type { RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { RepriseError } from '../core/errors.ts'
 import { isRunId, newRunId } from '../core/ids.ts'
-import { type QueuedRun, queuedRun } from './queued-run.ts'
+import { creatingRun, type QueuedRun, queuedRun } from './queued-run.ts'
 import type { Queues } from './queues.ts'
 
 /** Where runs are read: those that a worker has opened from their state, the others from the queue in which they wait. */
@@ -26,6 +26,8 @@ export class RunSource {
   async find(runId: string, queue: string): Promise<RunSnapshot | QueuedRun> {
     const run = await this.reader.read(runId)
     if (run) return run
+    const creating = await this.reader.readCreating(runId)
+    if (creating) return creatingRun(creating, Date.now())
     const job = await this.#queues.get(queue).getJob(runId)
     if (job) return queuedRun(runId, job, await job.getState())
     // The job may have been taken over by a worker since the run was read.

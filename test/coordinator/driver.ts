@@ -156,6 +156,7 @@ export class Driver {
       { free, isolated: true },
       {
         fresh,
+        isRetried: false,
         grain,
         place,
         maxCrashes: new Map(maxCrashes),
