@@ -57,7 +57,11 @@ export class RunHandle<T = unknown> {
   async result({ timeout, followRetries = true }: ResultOptions = {}): Promise<T> {
     const deadline = timeout === undefined ? Infinity : Date.now() + toMs(timeout, 'timeout')
     let run = await this.#end(this.id, deadline)
-    while (followRetries && run.retriedBy !== null) run = await this.#end(run.retriedBy, deadline)
+    while (followRetries && run.retriedBy !== null) {
+      const retry = await this.#end(run.retriedBy, deadline)
+      // A retry that could not be opened is none: then the run itself knows that it isn't retried.
+      run = retry.refusal ? await this.#end(run.id, deadline) : retry
+    }
     if (run.state !== 'succeeded') throw runFailed(run)
     // The type border: the flow's own types say what its output is.
     return (await this.#source.reader.readOutput(run)) as T

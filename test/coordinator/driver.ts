@@ -54,6 +54,11 @@ export interface DriverOptions {
   readonly away?: readonly string[]
   /** Other scripts than the real ones. */
   readonly script?: Script
+  /** A run that exists already, and how a delivery of its first job opens it. */
+  readonly known?: {
+    readonly runId: string
+    readonly open: (delivery: Delivery, free: number) => Promise<ClaimAnswer>
+  }
 }
 
 export interface OpenOptions {
@@ -82,7 +87,7 @@ export class Driver {
   readonly keys: ShardKeys
   readonly coordinator: Coordinator
   readonly graph: CompiledGraph
-  readonly runId = newRunId(0)
+  readonly runId: string
   readonly #options: DriverOptions
   readonly #jobs = new Map<number, { stalled: number; made: number }>()
 
@@ -95,6 +100,7 @@ export class Driver {
     this.graph = 'hash' in nodes ? nodes : graphOf(nodes)
     this.keys = new ShardKeys(options.namespace ?? testNamespace(), 0)
     this.#options = options
+    this.runId = options.known?.runId ?? newRunId(0)
     this.coordinator = new Coordinator(
       redis,
       this.keys,
@@ -142,6 +148,7 @@ export class Driver {
   open(delivery: Delivery, options: OpenOptions = {}): Promise<ClaimAnswer> {
     const { away = [], input = '{"topic":"x"}', place = null } = this.#options
     const { fresh = true, free = 1, grain = this.#options.grain ?? 1 } = options
+    if (this.#options.known) return this.#options.known.open(delivery, free)
     const maxCrashes = Object.entries(this.#options.maxCrashesOf ?? {}).map(
       ([key, limit]) => [this.indexOf(key), limit] as const,
     )

@@ -222,13 +222,13 @@ describeWithRedis('runs.rerun', () => {
   test('starts no second child for work that it repeats', async ({ onTestFinished }) => {
     const { producer, runs, redis, prefix, startWorker } = openRuns(onTestFinished)
     const children: string[] = []
-    let isBroken = true
+    const faults = new Set(['starting'])
     const child = task({ name: 'child', input: none }, (_, ctx) => {
       children.push(ctx.run.id)
     })
     const starting = task({ name: 'starting', input: none }, async (_, ctx) => {
       const started = await ctx.enqueue(child, {})
-      if (isBroken) throw new Error('broken')
+      if (faults.has(ctx.node)) throw new Error('broken')
       return started.id
     })
     await startWorker({ tasks: [starting, child] })
@@ -238,7 +238,7 @@ describeWithRedis('runs.rerun', () => {
     await runEnd(producer.run(first?.runId ?? ''))
     // Its retention is over: only the record keeps the rerun from starting it again.
     await redis.del(`${prefix}/run:${first?.runId}`)
-    isBroken = false
+    faults.clear()
     const { id } = await runs.rerun(run.id)
     expect(await producer.run(id).result({ timeout: '30s' })).toBe(first?.runId)
     const last = await producer.enqueue(child, {})

@@ -239,7 +239,7 @@ describeWithRedis('a run that is retried as a whole', () => {
     const scene = openRuns(onTestFinished)
     const { plain } = pair(broken)
     await scene.startWorker({ flows: [plain] })
-    const runRetry = { maxRetries: 1, policy: policy.constant({ delay: 500 }) }
+    const runRetry = { maxRetries: 1, policy: policy.constant({ delay: '2s' }) }
     const run = await scene.producer.enqueue(plain, {}, { runRetry })
     expect((await decided(scene, run.id)).willRetry).toBe(true)
     await scene.redis.hdel(`${scene.prefix}/out:${run.id}`, '0')
@@ -260,12 +260,12 @@ describeWithRedis('runs.retry', () => {
     onTestFinished,
   }) => {
     const scene = openRuns(onTestFinished)
-    let isBroken = true
-    const { calls, plain } = pair(() => (isBroken ? broken() : 'done'))
+    const faults = new Set(['second'])
+    const { calls, plain } = pair(({ node }) => (faults.has(node) ? broken() : 'done'))
     await scene.startWorker({ flows: [plain] })
     const run = await scene.producer.enqueue(plain, {})
     await expect(run.result({ timeout: '30s' })).rejects.toBeInstanceOf(RunFailed)
-    isBroken = false
+    faults.clear()
     await scene.runs.retry(run.id, 'second')
     await eventually(async () => expect(await run.state()).toBe('succeeded'))
     expect(await run.result({ timeout: '30s' })).toBe('done')
