@@ -49,6 +49,8 @@ export interface DriverOptions {
   /** At most so many roots share a ticket. */
   readonly grain?: number
   readonly place?: Place
+  /** A failed end asks for a retry of the run. */
+  readonly isRetried?: boolean
   readonly maxCrashesOf?: Readonly<Record<string, number>>
   /** Roots that may not run in the flow job's own delivery. */
   readonly away?: readonly string[]
@@ -163,7 +165,7 @@ export class Driver {
       { free, isolated: true },
       {
         fresh,
-        isRetried: false,
+        isRetried: this.#options.isRetried ?? false,
         grain,
         place,
         maxCrashes: new Map(maxCrashes),

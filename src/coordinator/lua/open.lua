@@ -12,28 +12,6 @@
 --   {'refused', 'run_expired'}  the run is unknown, but its job ran before: its state is gone
 -- A run that was refused before (see refuse.lua) opens when its job was retried by hand.
 -- Idempotent: as `claim` once the run exists.
-local GRAPH_TTL = 90 * 86400000 -- refreshed by every run that opens with the graph
-
--- Gives the nodes that can run to this delivery, or to tickets of their own, and writes the run. `stored`: its {options,
--- place}; change.fields: what else is to be written of it.
-local function beginRun(change, delivery, roots, grain, stored)
-  local home = {}
-  for index, mayStay, delayMs, rootPlace in gmatch(roots, '(%d+)%.(%d)%.(%d+)%.(%d+)') do
-    if mayStay == '1' and #home < tonumber(grain) then home[#home + 1] = index
-    else change.ready[#change.ready + 1] = {index, tonumber(delayMs), rootPlace} end
-  end
-  call('ZADD', LIVE, now, change.run)
-  giveTickets(change, '0', tonumber(grain))
-  change.ready = {}
-  if #home > 0 then
-    local row = {lease = '', by = '', place = '', tokens = '+' .. concat(home, ',+')}
-    return grantRow(change, delivery, stored, row, false, true)
-  end
-  writeChange(change)
-  announce(change.run, 'started')
-  return {'nothing', concat(change.toAdd, ';')}
-end
-
 local function open(run, lease, token, job, started, seen, slots, isolated, fresh, graph, nodeCount, roots, grain,
     input, options, flow, place, foreign, limits, retried)
   if not holdsLease(job, token, started) then return {'refused', 'lease'} end
