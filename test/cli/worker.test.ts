@@ -51,6 +51,33 @@ describeWithRedis('reprise worker, enqueue and show', () => {
     })
   })
 
+  test('repeat a run, retry a node, and say why not', async () => {
+    const { run } = await startWorker(FLOWS)
+    const good = await run('enqueue', 'twice', '{"n":1}', '--wait')
+    const goodId = /^run (.*)$/m.exec(good.stderr)?.[1] ?? ''
+    expect(await run('rerun', goodId)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("the strategy 'all'"),
+    })
+    expect(await run('rerun', goodId, '--all')).toMatchObject({
+      code: 0,
+      stdout: `${goodId}~1\n`,
+    })
+    const watched = await run('show', '--watch', `${goodId}~1`)
+    expect(watched.stdout).toContain(`repeats run ${goodId} (everything, by hand)`)
+
+    const failed = await run('enqueue', 'broken', '{}', '--wait')
+    const failedId = /^run (.*)$/m.exec(failed.stderr)?.[1] ?? ''
+    expect(await run('retry', failedId, 'refuse')).toMatchObject({
+      code: 0,
+      stdout: `retried refuse in run ${failedId}\n`,
+    })
+    expect(await run('retry', goodId)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('use rerun'),
+    })
+  })
+
   test('say what failed, with exit code 1', async () => {
     const { run } = await startWorker(FLOWS)
     const failed = await run('enqueue', 'broken', '{}', '--wait')

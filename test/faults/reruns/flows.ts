@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Flow, flow, type TaskContext, task } from '../../../src/index.ts'
+import { type Flow, flow, policy, type TaskContext, task } from '../../../src/index.ts'
 import type { EffectsFile } from '../harness/effects.ts'
 
 /** How many nodes a rerun of the flow reuses: several chunks of copies. */
@@ -27,4 +27,20 @@ export function rerunFlow(effects: EffectsFile): Flow<z.infer<typeof input>, str
     const parts = Array.from({ length: REUSED }, (_, i) => part.with({ key: `part-${i}` })({}))
     return last({ parts, fails })
   })
+}
+
+/** One node, which no lost worker is forgiven. */
+export function fragileFlow(
+  effects: EffectsFile,
+  hold: () => void = () => {},
+): Flow<Record<string, never>, string> {
+  const fragile = task(
+    { name: 'fragile', input: z.object({}), retry: policy.none({ maxCrashes: 0 }) },
+    (_, { run, node, attempt }) => {
+      effects.add('start', run.id, node, attempt)
+      hold()
+      return 'done'
+    },
+  )
+  return flow({ name: 'fragile', input: z.object({}) }, () => fragile({}))
 }

@@ -5,7 +5,7 @@ import { Reruns } from '../../../src/coordinator/reruns.ts'
 import { Worker } from '../../../src/index.ts'
 import { RunRetries } from '../../../src/worker/run-retries.ts'
 import { EffectsFile } from '../harness/effects.ts'
-import { rerunFlow } from './flows.ts'
+import { fragileFlow, rerunFlow } from './flows.ts'
 
 // A worker that says `reached` at its stop point, and stands still there until it is killed.
 
@@ -14,7 +14,7 @@ const orders = z
     redisUrl: z.string(),
     namespace: z.string(),
     effects: z.string(),
-    point: z.enum(['ended', 'created', 'copying', 'copied', 'opened']),
+    point: z.enum(['handler', 'ended', 'created', 'copying', 'copied', 'opened']),
   })
   .parse(JSON.parse(process.argv[2] ?? '{}'))
 
@@ -53,10 +53,11 @@ Reruns.prototype.open = async function (...args) {
   return answer
 }
 
+const effects = new EffectsFile(orders.effects)
 const worker = new Worker({
   redis: orders.redisUrl,
   namespace: orders.namespace,
-  flows: [rerunFlow(new EffectsFile(orders.effects))],
+  flows: [rerunFlow(effects), fragileFlow(effects, () => standStillAt('handler'))],
   leaseDuration: '1s',
   stalledInterval: '300ms',
   logger: pino({ level: 'silent' }),

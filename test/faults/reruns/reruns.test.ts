@@ -16,7 +16,7 @@ import {
   TEST_TIMEOUT_MS,
 } from '../../worker/scene.ts'
 import { EffectsFile } from '../harness/effects.ts'
-import { REUSED, rerunFlow } from './flows.ts'
+import { fragileFlow, REUSED, rerunFlow } from './flows.ts'
 
 const SCRIPT = fileURLToPath(new URL('rerun-process.ts', import.meta.url))
 
@@ -25,6 +25,7 @@ function openVictims(onTestFinished: OnTestFinished) {
   const runs = new Runs({ redis: redisUrl(), namespace: scene.namespace })
   const effects = EffectsFile.create()
   const wide = rerunFlow(effects)
+  const fragile = fragileFlow(effects)
   onTestFinished(async () => {
     await runs.close()
     effects.remove()
@@ -34,7 +35,8 @@ function openVictims(onTestFinished: OnTestFinished) {
     runs,
     effects,
     wide,
-    startHealthyWorker: () => scene.startWorker({ flows: [wide], ...QUICK_RECOVERY }),
+    fragile,
+    startHealthyWorker: () => scene.startWorker({ flows: [wide, fragile], ...QUICK_RECOVERY }),
     startVictim: (point: string) => startVictim(scene.namespace, effects, point, onTestFinished),
   }
 }
@@ -114,6 +116,24 @@ describeWithRedis(
         expect(await scene.redis.zcard(`${scene.prefix}/live`)).toBe(0)
         expect(await scene.redis.zcard(`${scene.prefix}/duties`)).toBe(0)
       })
+    })
+
+    test('in a handler: the run, which failed for that, is retried as its kind says', {
+      timeout: TEST_TIMEOUT_MS,
+    }, async ({ onTestFinished }) => {
+      const scene = openVictims(onTestFinished)
+      const victim = await scene.startVictim('handler')
+      const runRetry = { maxRetries: 1, kinds: ['crash', 'timeout'] } as const
+      const run = await scene.producer.enqueue(scene.fragile, {}, { runRetry })
+      await victim.says('reached')
+      await victim.kill()
+      await scene.startHealthyWorker()
+      expect(await run.result({ timeout: TEST_TIMEOUT_MS })).toBe('done')
+      const first = await runEnd(run)
+      expect(kindsOf(first, 'fragile')).toEqual(['crash'])
+      expect(first).toMatchObject({ state: 'failed', retriedBy: `${run.id}~1` })
+      const starts = scene.effects.read().map((effect) => effect.run)
+      expect(starts).toEqual([run.id, `${run.id}~1`])
     })
 
     test('while it opens a rerun that was asked for by hand: it is opened by another one', {
