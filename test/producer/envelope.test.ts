@@ -86,7 +86,7 @@ describe('readEnvelope', () => {
     [
       'a run retry that is none',
       { ...FLOW, options: { runRetry: { maxRetries: 1, strategy: 'some' } } },
-      /one of 'from-failure', 'all', got 'some'[\s\S]*at options\.runRetry/,
+      /one of 'from-failure', 'all', got "some"[\s\S]*at options\.runRetry/,
     ],
     ['a record of a rerun', { ...FLOW, options: { rerun: {} } }, /Unrecognized key: "rerun"/],
     [

@@ -30,7 +30,7 @@ describe('readRunRetry', () => {
     ['a text', 'often', /expected a number of retries/],
     ['a negative number', -1, /expected a whole number from 0, got -1/],
     ['no limit', { strategy: 'all' }, /maxRetries/],
-    ['another strategy', { maxRetries: 1, strategy: 'some' }, /'from-failure', 'all', got 'some'/],
+    ['another strategy', { maxRetries: 1, strategy: 'some' }, /'from-failure', 'all', got "some"/],
     ['no kinds', { maxRetries: 1, kinds: [] }, /at least one kind/],
     ['another option', { maxRetries: 1, delay: 5 }, /delay/],
     [
