@@ -4,6 +4,7 @@ import { failureOfEntry } from '../coordinator/run-record.ts'
 import type { NodeSnapshot, RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { messageOf, RepriseError } from '../core/errors.ts'
 import type { Failure, RecordedDecision } from '../core/failure.ts'
+import type { Hooks } from '../core/hooks.ts'
 import type { RunRetry } from '../core/lineage.ts'
 import type { Logger } from '../core/logger.ts'
 import { planRerun } from '../flow/rerun-plan.ts'
@@ -21,6 +22,7 @@ export interface RunRetriesParts {
   readonly reader: RunReader
   readonly queues: Queues
   readonly logger: Logger
+  readonly hooks: Hooks
   readonly retries: 'on' | 'off'
 }
 
@@ -48,7 +50,7 @@ export class RunRetries {
     if (retry === null) return
     if (retry !== 'due') return await this.#addJob(retry)
     const run = await reader.read(runId)
-    if (!run?.runRetry) return
+    if (!run?.runRetry) return await reruns.decline(runId, stop('policy_error', 'nothing says how'))
     const decision = await this.#decide(run, run.runRetry)
     if (decision.action === 'stop') await this.#decline(runId, decision)
     else await this.#create(run, run.runRetry, decision)
@@ -74,13 +76,14 @@ export class RunRetries {
   }
 
   async #create(run: RunSnapshot, { strategy }: RunRetry, decision: RetryDecision): Promise<void> {
-    const { reruns, queues, logger } = this.#parts
+    const { reruns, queues, logger, hooks } = this.#parts
     const { delayMs } = decision
     const stored = await reruns.readOptions(run.id)
     const options = rerunOptions(stored, run, { by: 'retry', strategy }, delayMs)
     const created = await reruns.create(run.id, options, { by: 'retry' }, delayMs, decision)
     if (created.status === 'ok') {
       await addRerunJob(queues, created, delayMs)
+      hooks.onRunEnqueued?.({ runId: created.runId, flow: created.flow })
       logger.info({ runId: run.id, retriedBy: created.runId, delayMs }, 'a failed run is retried')
     } else if (created.reason !== 'changed' && created.reason !== 'no_run') {
       const detail = `the run that would retry it could not be made: ${created.reason}`

@@ -90,6 +90,9 @@ export class Worker {
     const coordinator = new Coordinator(this.#redis, keys, settings)
     const reruns = new Reruns(this.#redis, keys, settings)
     const reader = new RunReader(this.#redis, keys)
+    const hooks = guardHooks(options.hooks ?? {}, (hook, thrown) =>
+      this.#logger.error({ hook, error: messageOf(thrown) }, 'a hook threw'),
+    )
     const surroundings: DeliverySurroundings = {
       coordinator,
       reruns,
@@ -99,6 +102,7 @@ export class Worker {
         reader,
         queues: this.#queues,
         logger: this.#logger,
+        hooks,
         retries,
       }),
       sharedLimits: new SharedLimits(this.#redis, keys, this.#settings.leaseMs),
@@ -111,9 +115,7 @@ export class Worker {
       durations: new TaskDurations(),
       isolation: new Permits(1),
       logger: this.#logger,
-      hooks: guardHooks(options.hooks ?? {}, (hook, thrown) =>
-        this.#logger.error({ hook, error: messageOf(thrown) }, 'a hook threw'),
-      ),
+      hooks,
       newLease: leaseSequence(),
       connectionNumber: () => this.#connections,
       isClosing: () => this.#closing !== null,

@@ -73,10 +73,15 @@ describeWithRedis('a run that is retried as a whole', () => {
       return 'done'
     })
     const retried = flow({ name: 'retried', input: none, runRetry: { maxRetries: 3 } }, build)
-    await scene.startWorker({ flows: [retried] })
+    const enqueued: string[] = []
+    await scene.startWorker({
+      flows: [retried],
+      hooks: { onRunEnqueued: ({ runId }) => enqueued.push(runId) },
+    })
     const run = await scene.producer.enqueue(retried, {})
     expect(await run.result({ timeout: '30s' })).toBe('done')
     expect(calls).toEqual(['first 0', 'second 0', 'second 1', 'second 2'])
+    expect(enqueued).toEqual([`${run.id}~1`, `${run.id}~1~1`])
     expect(await run.state()).toBe('failed')
     const first = await decided(scene, run.id)
     expect(first).toMatchObject({

@@ -64,7 +64,7 @@ async function withReconciler(
       redis,
       coordinator,
       reruns,
-      runRetries: new RunRetries({ reruns, reader, queues, logger, retries: 'on' }),
+      runRetries: new RunRetries({ reruns, reader, queues, logger, hooks: {}, retries: 'on' }),
       graphs,
       queues,
       logger,
