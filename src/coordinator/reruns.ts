@@ -13,6 +13,7 @@ import {
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
 import type { CoordinatorSettings, Delivery, Root, Slots } from './coordinator.ts'
+import { type CreatingRerun, readCreating } from './creating-rerun.ts'
 import type { ShardKeys } from './keys.ts'
 import type { CopyChunk } from './rerun-copy.ts'
 import { loadRerunMoves } from './scripts.ts'
@@ -38,22 +39,6 @@ export interface RefusedRerun {
     | 'no_graph'
   /** The rerun that is still to end, for `has_live_rerun`. */
   readonly runId: string
-}
-
-/** A rerun that no worker has opened. */
-export interface CreatingRerun {
-  readonly runId: string
-  /** The run that it repeats. */
-  readonly from: string
-  readonly graph: string
-  readonly flow: string
-  /** The stored options, JSON; with the record of the rerun. */
-  readonly options: string
-  readonly input: string
-  readonly place: Place | null
-  /** Epoch ms by Redis' clock. */
-  readonly createdAt: number
-  readonly dueAt: number
 }
 
 /** What `openRerun` needs to know. */
@@ -207,29 +192,6 @@ export class Reruns {
   /** Failed runs about whose retry nobody has decided since `before` (epoch ms). */
   dueRetries(before: number, limit: number): Promise<string[]> {
     return this.#redis.zrangebyscore(this.#keys.duties, '-inf', before, 'LIMIT', 0, limit)
-  }
-}
-
-/** Reads a rerun that no worker has opened; null if it is none. */
-export async function readCreating(
-  redis: RedisConnection,
-  keys: ShardKeys,
-  runId: string,
-): Promise<CreatingRerun | null> {
-  const names = ['s', 'rp', 'g', 'q', 'o', 'i', 'p', 'at', 'du'] as const
-  const values = await redis.hmget(keys.run(runId), ...names)
-  const [state, from, graph, flow, options, input, place, createdAt, dueAt] = values
-  if (state !== 'N') return null
-  return {
-    runId,
-    from: from ?? '',
-    graph: graph ?? '',
-    flow: flow ?? '',
-    options: options ?? '',
-    input: input ?? 'null',
-    place: readPlace(place ?? ''),
-    createdAt: Number(createdAt),
-    dueAt: Number(dueAt),
   }
 }
 

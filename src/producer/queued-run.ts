@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq'
-import type { CreatingRerun } from '../coordinator/reruns.ts'
+import type { CreatingRerun } from '../coordinator/creating-rerun.ts'
 import { readStoredOptions } from '../coordinator/run-snapshot.ts'
 import { RepriseError } from '../core/errors.ts'
 import { fromJsonText, type Json } from '../core/json.ts'
