@@ -36,9 +36,10 @@ export function copyChunks(
   return chunks
 }
 
-/** How many nodes a rerun does not reuse. */
-export function leftIn(plan: RerunPlan): number {
-  return plan.filter(({ action }) => action === 'execute').length
+/** How many nodes a rerun does not reuse; those of a map's items come to them when they are made. */
+export function leftIn({ nodes }: Graph, plan: RerunPlan): number {
+  return nodes.filter(({ map }, index) => map === undefined && plan[index]?.action === 'execute')
+    .length
 }
 
 // As lua/lib/resolve.lua packs the final upstreams of a node; no reused upstream of a node that executes has failed.

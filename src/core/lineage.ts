@@ -54,6 +54,6 @@ export interface RunRetry {
 /** Nodes that one run executed again although they had succeeded. */
 export interface RepeatedNodes {
   readonly run: string
-  /** Indices, as ranges: `0-3,7`. */
+  /** Indices, as ranges, `0-3,7`; or all but some, `!5`. */
   readonly nodes: string
 }

@@ -40,7 +40,8 @@ export type RerunPlan = readonly PlannedNode[]
  * that depend on these; a forgiven failure only if something that executes depends on it. Everything else is reused or stays
  * skipped, and so is everything that it depends on.
  *
- * @throws RepriseError `run_state` for a graph whose nodes are made while it runs
+ * @param earlier the nodes of the run that is repeated, in the order of the graph; not needed for `all`
+ * @throws RepriseError `run_state` for a graph with a map, from the failure
  */
 export function planRerun(
   graph: Graph,
@@ -60,7 +61,7 @@ export function planRerun(
 
 /** Does the rerun execute any task? */
 export function executesAnything({ nodes }: Graph, plan: RerunPlan): boolean {
-  return nodes.some(({ kind }, index) => kind === 'task' && plan[index]?.action === 'execute')
+  return nodes.some((node, index) => isWork(node) && plan[index]?.action === 'execute')
 }
 
 /** The nodes that can begin when the rerun opens: those that wait for reused nodes only, or for enough of them. */
@@ -70,22 +71,25 @@ export function startsOf(
   earlier: readonly EarlierNode[],
 ): number[] {
   return nodes.flatMap((node, index) => {
-    if (plan[index]?.action !== 'execute' || node.kind !== 'task') return []
+    if (plan[index]?.action !== 'execute' || !isWork(node) || node.map !== undefined) return []
     const known = node.upstreams.filter((upstream) => plan[upstream]?.action !== 'execute')
     const isReady = known.length === node.upstreams.length || hasFired(node, known, earlier)
     return isReady ? [index] : []
   })
 }
 
-/** The nodes that are not planned yet: their items are made while the run goes on. */
-const PLANNED_KINDS: readonly string[] = ['task', 'gate', 'join', 'first', 'settled']
+/** Does a worker execute it? */
+function isWork({ kind }: GraphNode): boolean {
+  return kind === 'task' || kind === 'map'
+}
 
+/** The items of maps are not planned yet. */
 function checkGraph({ flow, nodes }: Graph): void {
-  const dynamic = nodes.find(({ kind }) => !PLANNED_KINDS.includes(kind))
-  if (!dynamic) return
+  const map = nodes.find(({ kind }) => kind === 'map')
+  if (!map) return
   throw new RepriseError(
     'run_state',
-    `a run of ${flow} can't be repeated from its failure, because the nodes of ${dynamic.key} are made while it runs; rerun it with the strategy 'all'`,
+    `a run of ${flow} can't be repeated from its failure, because it has a map (${map.key}), whose items can't be reused yet; rerun it with the strategy 'all'`,
   )
 }
 
@@ -140,11 +144,13 @@ function dependantsOf(nodes: readonly GraphNode[]): number[][] {
 
 /** A trigger that fires before all upstreams are final may have fired already. No reused upstream has failed. */
 function hasFired(
-  { trigger, skipOnUpstreamSkip }: Extract<GraphNode, { kind: 'task' }>,
+  node: GraphNode,
   known: readonly number[],
   earlier: readonly EarlierNode[],
 ): boolean {
-  if (trigger !== 'any_success_fast' || known.length === 0) return false
+  if (node.kind !== 'task' || known.length === 0) return false
+  const { trigger, skipOnUpstreamSkip } = node
+  if (trigger !== 'any_success_fast') return false
   const stopsAtSkips = skipOnUpstreamSkip ?? propagatesSkips(trigger)
   return !stopsAtSkips || known.every((upstream) => earlier[upstream]?.state !== 'skipped')
 }

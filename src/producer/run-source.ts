@@ -29,10 +29,12 @@ export class RunSource {
     const creating = await this.reader.readCreating(runId)
     if (creating) return creatingRun(creating, Date.now())
     const job = await this.#queues.get(queue).getJob(runId)
-    if (job) return queuedRun(runId, job, await job.getState())
-    // The job may have been taken over by a worker since the run was read.
+    const jobState = await job?.getState()
+    if (job && jobState && jobState !== 'failed') return queuedRun(runId, job, jobState)
+    // A worker may have taken the job over since the run was read, and may even have ended it.
     const opened = await this.reader.read(runId)
     if (opened) return opened
+    if (job) return queuedRun(runId, job, 'failed')
     throw new RepriseError(
       'unknown_run',
       `there is no run ${runId}, and no job with this id in the queue ${queue}; ended runs are removed after their retention`,

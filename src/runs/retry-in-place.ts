@@ -12,8 +12,7 @@ export async function retryInPlace(
 ): Promise<void> {
   const { source, reruns, queues } = operations
   const run = await readOpened(operations, runId)
-  if (key !== undefined) await source.reader.readNode(run, key)
-  const index = key === undefined ? null : run.nodes.findIndex((node) => node.key === key)
+  const index = key === undefined ? null : (await source.reader.readNode(run, key)).index
   const answer = await reruns.retryNodes(runId, index)
   if (answer.status === 'refused') throw refused(run, key, answer.reason)
   if (!run.graph) throw new RepriseError('internal', `the run ${runId} has no graph`)

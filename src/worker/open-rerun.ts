@@ -9,6 +9,7 @@ import { RepriseError } from '../core/errors.ts'
 import type { RecordedDecision } from '../core/failure.ts'
 import type { Rerun } from '../core/lineage.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import { templateOf } from '../flow/instances.ts'
 import { planRerun, type RerunPlan, startsOf } from '../flow/rerun-plan.ts'
 import type { StoredRunOptions } from '../producer/envelope.ts'
 import { namedError } from './attempt-end.ts'
@@ -71,7 +72,7 @@ export async function openRerun(
   const { queue, priority } = job
   const claim = await reruns.open(delivery, slots, {
     graph: creating.graph,
-    left: leftIn(plan),
+    left: leftIn(graph.graph, plan),
     starts: rootsFor(graph, indices, { queue, priority }),
     grain: companySize(around, tasksAt(graph, indices), options),
     options: JSON.stringify(withRepeated(options, rerun, creating.runId, plan, earlier)),
@@ -115,11 +116,13 @@ function withRepeated(
   earlier: readonly NodeSnapshot[],
 ): StoredRunOptions {
   if (rerun.by === 'retry') return options
-  const nodes = plan.flatMap(({ action }, index) =>
-    action === 'execute' && earlier[index]?.state === 'succeeded' ? [index] : [],
+  const executed = earlier.filter(({ index }) => plan[templateOf(index)]?.action === 'execute')
+  const [done, others] = [true, false].map((isDone) =>
+    executed.filter(({ state }) => (state === 'succeeded') === isDone).map(({ index }) => index),
   )
-  if (nodes.length === 0) return options
-  const repeated = [...(rerun.repeated ?? []), { run: runId, nodes: formatIndices(nodes) }]
+  if (!done?.length) return options
+  const nodes = formatIndices(done, others ?? [])
+  const repeated = [...(rerun.repeated ?? []), { run: runId, nodes }]
   return { ...options, rerun: { ...rerun, repeated } }
 }
 

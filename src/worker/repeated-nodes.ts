@@ -1,10 +1,15 @@
 import { repeatedRunId } from '../core/ids.ts'
 import type { Rerun } from '../core/lineage.ts'
 
-/** Writes ascending indices as ranges: `0-3,7`. */
-export function formatIndices(indices: readonly number[]): string {
+/** Writes indices, as ranges (`0-3,7`), or as all but others (`!5`), whichever is shorter. */
+export function formatIndices(indices: readonly number[], others: readonly number[]): string {
+  const [held, left] = [rangesOf(indices), rangesOf(others)]
+  return held.length <= left.length + 1 ? held : `!${left}`
+}
+
+function rangesOf(indices: readonly number[]): string {
   const ranges: [number, number][] = []
-  for (const index of indices) {
+  for (const index of indices.toSorted((a, b) => a - b)) {
     const last = ranges.at(-1)
     if (last && last[1] === index - 1) last[1] = index
     else ranges.push([index, index])
@@ -12,8 +17,13 @@ export function formatIndices(indices: readonly number[]): string {
   return ranges.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(',')
 }
 
-/** True if ranges that {@link formatIndices} wrote hold the index. */
-export function holdsIndex(ranges: string, index: number): boolean {
+/** True if what {@link formatIndices} wrote holds the index. */
+export function holdsIndex(text: string, index: number): boolean {
+  return text.startsWith('!') ? !isInRanges(text.slice(1), index) : isInRanges(text, index)
+}
+
+function isInRanges(ranges: string, index: number): boolean {
+  if (ranges === '') return false
   return ranges.split(',').some((range) => {
     const [from = '', to = from] = range.split('-')
     return Number(from) <= index && index <= Number(to)

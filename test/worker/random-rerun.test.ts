@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { executesAnything, planRerun } from '../../src/flow/rerun-plan.ts'
 import { type Driver, useRedis } from '../coordinator/driver.ts'
-import { type RandomRun, randomRun } from '../coordinator/random-graph.ts'
-import { execute, outcomeOf } from '../coordinator/random-property.ts'
+import { plainRandomRun, type RandomRun, randomRun } from '../coordinator/random-graph.ts'
+import { execute, expected, outcomeOf } from '../coordinator/random-property.ts'
 import { UnreliableWorkers } from '../coordinator/random-run.ts'
 import { createdRerun, rerunsOf } from '../coordinator/rerun-driver.ts'
-import { expectedRun, type Step } from '../coordinator/run-model.ts'
+import type { Step } from '../coordinator/run-model.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Tally } from '../setup/tally.ts'
 
@@ -21,7 +21,7 @@ describeWithRedis(
       const tally = new Tally()
       await fc.assert(
         fc.asyncProperty(
-          randomRun,
+          plainRandomRun,
           fc.infiniteStream(next),
           fc.infiniteStream(fc.nat()),
           async (run, steps, draws) => {
@@ -35,18 +35,19 @@ describeWithRedis(
             for (const { action, reason } of plan) tally.add(`${action} ${reason}`)
 
             const rerun = await createdRerun(driver, rerunsOf(driver, MAX_CRASHES), MAX_CRASHES)
-            const anew: RandomRun = {
-              graph: run.graph,
-              steps: run.steps.map(() => [steps.next().value as Step]),
-            }
-            const others = new UnreliableWorkers(rerun, anew, choose)
+            const others = new UnreliableWorkers(rerun, anew(run, steps), choose)
             await others.work()
 
             const isKept = (index: number) => plan[index]?.action !== 'execute'
-            const happened = (index: number) =>
-              (isKept(index) ? workers : others).happened[index] ?? []
-            const { state, nodes } = expectedRun(run.graph, happened, MAX_CRASHES)
-            expect(await outcomeOf(rerun)).toEqual({
+            const happened = new Map(
+              plan.map((_, index) => [
+                index,
+                (isKept(index) ? workers : others).happened.get(index) ?? [],
+              ]),
+            )
+            const { run: ended, outcome } = await outcomeOf(rerun)
+            const { state, nodes } = expected(run, { happened }, ended)
+            expect(outcome).toEqual({
               state,
               nodes: nodes.map((node, index) => (isKept(index) ? { ...node, attempts: 0 } : node)),
             })
@@ -65,9 +66,45 @@ describeWithRedis(
       console.table(tally.table)
       expect(tally.rarerThan(20, EVERYTHING)).toEqual([])
     }, 240_000)
+
+    test('of everything ends as a run of its own, with its maps', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          randomRun,
+          fc.infiniteStream(next),
+          fc.infiniteStream(fc.nat()),
+          async (run, steps, draws) => {
+            const choose = (choices: number) =>
+              Number(draws.next().value ?? 0) % Math.max(1, choices)
+            const { driver } = await execute(redis(), run, choose)
+            const reruns = rerunsOf(driver, MAX_CRASHES)
+            const rerun = await createdRerun(driver, reruns, MAX_CRASHES, 'all')
+            const repeated = anew(run, steps)
+            const workers = new UnreliableWorkers(rerun, repeated, choose)
+            await workers.work()
+            const { run: ended, outcome } = await outcomeOf(rerun)
+            expect(outcome).toEqual(expected(repeated, workers, ended))
+          },
+        ),
+        { numRuns: 60 },
+      )
+    }, 240_000)
   },
   { needs: 'real' },
 )
+
+/** The same run with other ends of its nodes. */
+function anew(run: RandomRun, steps: IterableIterator<Step>): RandomRun {
+  const drawn = new Map<number, Step[]>()
+  return {
+    ...run,
+    stepsOf: (index) => {
+      const known = drawn.get(index) ?? [steps.next().value as Step]
+      drawn.set(index, known)
+      return known
+    },
+  }
+}
 
 const EVERYTHING = [
   'repeated failed',

@@ -4,14 +4,17 @@ import type { Rerun } from '../../src/core/lineage.ts'
 import { formatIndices, holdsIndex, workRunOf } from '../../src/worker/repeated-nodes.ts'
 
 test('ranges hold what they were made of, and nothing else', () => {
-  expect(formatIndices([0, 1, 2, 7, 9, 10])).toBe('0-2,7,9-10')
+  expect(formatIndices([0, 1, 2, 7, 9, 10], [3, 5, 8, 11, 14, 20])).toBe('0-2,7,9-10')
+  expect(formatIndices([5, 1_000_005, 2_000_005], [3])).toBe('!3')
+  expect(formatIndices([5, 1_000_005, 2_000_005], [])).toBe('!')
+  expect(holdsIndex('!', 3)).toBe(true)
   const indices = fc.uniqueArray(fc.nat(40), { minLength: 1 })
   fc.assert(
     fc.property(indices, (drawn) => {
-      const ranges = formatIndices(drawn.toSorted((a, b) => a - b))
-      for (let index = 0; index <= 41; index++) {
-        expect(holdsIndex(ranges, index)).toBe(drawn.includes(index))
-      }
+      const all = Array.from({ length: 41 }, (_, index) => index)
+      const others = all.filter((index) => !drawn.includes(index))
+      const text = formatIndices(drawn, others)
+      for (const index of all) expect(holdsIndex(text, index)).toBe(drawn.includes(index))
     }),
   )
 })

@@ -207,6 +207,33 @@ describeWithRedis('a run that is retried as a whole', () => {
     })
   })
 
+  test('that has a map is retried as a whole only', async ({ onTestFinished }) => {
+    const scene = openRuns(onTestFinished)
+    const calls: string[] = []
+    const work = task({ name: 'work', input: z.number() }, (n, ctx) => {
+      calls.push(`${ctx.node} ${ctx.run.retryNumber}`)
+      if (n === 2 && ctx.run.retryNumber === 0) throw new Error('broken')
+      return n * 10
+    })
+    const mapped = flow({ name: 'mapped', input: z.array(z.number()) }, (numbers) =>
+      work.map(numbers),
+    )
+    await scene.startWorker({ flows: [mapped] })
+    const run = await scene.producer.enqueue(mapped, [1, 2], { runRetry: 1 })
+    expect(stopOf(await decided(scene, run.id))).toBe('policy_error')
+    await expect(scene.runs.rerun(run.id)).rejects.toMatchObject({
+      code: 'run_state',
+      message: expect.stringContaining("the strategy 'all'"),
+    })
+    await expect(scene.runs.retry(run.id, 'work[0]')).rejects.toMatchObject({ code: 'run_state' })
+
+    calls.length = 0
+    const runRetry = { maxRetries: 1, strategy: 'all' } as const
+    const retried = await scene.producer.enqueue(mapped, [1, 2], { runRetry })
+    expect(await retried.result({ timeout: '30s' })).toEqual([10, 20])
+    expect(calls.toSorted()).toEqual(['work[0] 0', 'work[0] 1', 'work[1] 0', 'work[1] 1'])
+  })
+
   test('is not retried when it was refused, nor when it succeeded', async ({ onTestFinished }) => {
     const scene = openRuns(onTestFinished)
     const { plain } = pair(() => 'done')
@@ -277,6 +304,25 @@ describeWithRedis('runs.retry', () => {
     expect(calls).toEqual(['first 0', 'second 0', 'second 0'])
     const ended = await scene.producer.run(run.id).read()
     expect(ended && nodeOf(ended, 'second')).toMatchObject({ attempts: 2, state: 'succeeded' })
+  })
+
+  test('executes a failed item of a map again', async ({ onTestFinished }) => {
+    const scene = openRuns(onTestFinished)
+    const faults = new Set(['work[1]'])
+    const work = task({ name: 'work', input: z.number() }, (n, { node }) => {
+      if (faults.has(node)) throw new Error('broken')
+      return n * 10
+    })
+    const mapped = flow({ name: 'mapped', input: z.array(z.number()) }, (numbers) =>
+      work.map(numbers),
+    )
+    await scene.startWorker({ flows: [mapped] })
+    const run = await scene.producer.enqueue(mapped, [1, 2, 3])
+    await expect(run.result({ timeout: '30s' })).rejects.toMatchObject({ node: 'work[1]' })
+    faults.clear()
+    await scene.runs.retry(run.id, 'work[1]')
+    await eventually(async () => expect(await run.state()).toBe('succeeded'))
+    expect(await run.result({ timeout: '30s' })).toEqual([10, 20, 30])
   })
 
   test('lets the run be retried as a whole anew', async ({ onTestFinished }) => {
