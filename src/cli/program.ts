@@ -4,6 +4,8 @@ import { doctorCommand } from './commands/doctor.ts'
 import { enqueueCommand } from './commands/enqueue.ts'
 import { graphCommand } from './commands/graph.ts'
 import { policyCommand } from './commands/policy.ts'
+import { rerunCommand } from './commands/rerun.ts'
+import { retryCommand } from './commands/retry.ts'
 import { showCommand } from './commands/show.ts'
 import { upCommand } from './commands/up.ts'
 import { workerCommand } from './commands/worker.ts'
@@ -24,6 +26,8 @@ export function createProgram(): Command {
   program.addCommand(workerCommand())
   program.addCommand(enqueueCommand())
   program.addCommand(showCommand())
+  program.addCommand(rerunCommand())
+  program.addCommand(retryCommand())
   program.addCommand(graphCommand())
   program.addCommand(doctorCommand())
   program.addCommand(policyCommand())

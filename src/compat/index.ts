@@ -1,8 +1,11 @@
 export { type DagsterPolicyOptions, dagsterPolicy } from './dagster.ts'
+export { type DagsterRunRetriesOptions, dagsterRunRetries } from './dagster-run-retries.ts'
 export {
   exponentialBackoff,
+  type PrefectFlowRetriesOptions,
   type PrefectRetriesOptions,
   type PrefectTaskOptions,
+  prefectFlowRetries,
   prefectRetries,
   prefectTask,
 } from './prefect.ts'

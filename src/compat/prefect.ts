@@ -5,6 +5,7 @@ import { checked, countSchema, parseOptions, quote } from '../strategies/option-
 import { policy } from '../strategies/policy.ts'
 import type { Predicate } from '../strategies/policy-options.ts'
 import type { Policy } from '../strategies/policy-types.ts'
+import type { RunRetryOptions } from '../strategies/run-retry.ts'
 import { NO_CAP, seconds } from './foreign-options.ts'
 
 /** Prefect's greatest number of delays. */
@@ -119,4 +120,36 @@ export function prefectTask(options: PrefectTaskOptions = {}): Policy {
     retryOn: parseOptions(matchersSchema.optional(), list, `${where}: retryOn`),
     ...NO_CAP,
   })
+}
+
+/** The retry settings of a Prefect 2 or 3 flow. */
+export interface PrefectFlowRetriesOptions {
+  /** @default 0 */
+  readonly retries?: number | undefined
+  /** Seconds. @default 0 */
+  readonly retryDelaySeconds?: number | null | undefined
+}
+
+const flowRetriesSchema = z.strictObject({
+  retries: countSchema.default(0),
+  retryDelaySeconds: seconds.nullish(),
+})
+
+/**
+ * The retries of a Prefect 2 or 3 flow as one of our `runRetry` options. A retried Prefect flow calls its function again, which
+ * takes the results of tasks that were persisted; ours always are.
+ *
+ * @throws DefinitionError for what Prefect refuses too
+ */
+export function prefectFlowRetries(options: PrefectFlowRetriesOptions = {}): RunRetryOptions {
+  const { retries, retryDelaySeconds } = parseOptions(
+    flowRetriesSchema,
+    options,
+    'prefectFlowRetries()',
+  )
+  return {
+    maxRetries: retries,
+    strategy: 'from-failure',
+    policy: policy.constant({ delay: retryDelaySeconds ?? 0, ...NO_CAP }),
+  }
 }

@@ -43,8 +43,10 @@ export type ClaimRefusal =
   | 'lease'
   | 'no_run'
   | 'run_refused'
+  | 'creating'
   | 'cancelled'
   | 'descendant_started'
+  | 'has_rerun'
   | 'no_graph'
   | 'run_expired'
 

@@ -153,6 +153,8 @@ export interface NewRun {
   readonly maxCrashes: ReadonlyMap<number, number>
   /** `<queue>|<job id>` if the flow job's id is not the run's, else ''. */
   readonly job: string
+  /** A failed end asks for an automatic retry of the whole run. */
+  readonly isRetried: boolean
 }
 
 /** The moves on one shard: a typed function for each script; nobody else calls them. */
@@ -197,6 +199,7 @@ export class Coordinator {
       formatPlace(run.place),
       run.job,
       [...run.maxCrashes].map(([index, limit]) => `${index}.${limit}`).join(','),
+      run.isRetried ? '1' : '',
     ]
     const answer = readClaimAnswer(await this.#batch.run('open', args))
     if (answer.status !== 'refused' || answer.reason !== 'no_graph') return answer

@@ -17,6 +17,11 @@ export class ShardKeys {
     return `${this.prefix}/live`
   }
 
+  /** Sorted set of the failed runs about whose retry nobody has decided yet. */
+  get duties(): string {
+    return `${this.prefix}/duties`
+  }
+
   /** The lease of the one worker that reconciles. */
   get reconciler(): string {
     return `${this.prefix}/reconciler`

@@ -2,6 +2,7 @@ import { RepriseError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import type { RedisConnection } from './connection.ts'
+import { type CreatingRerun, readCreating } from './creating-rerun.ts'
 import type { ShardKeys } from './keys.ts'
 import { readResults } from './results.ts'
 import { keyedItems, locateNodes } from './run-instances.ts'
@@ -11,6 +12,9 @@ import { StoredGraphs } from './stored-graphs.ts'
 
 /** A node of a run with what it got and gave. */
 export type NodeDetails = NodeSnapshot & NodeValues
+
+/** The state of a rerun that was made and not opened yet. */
+const CREATING = 'N'
 
 /** Reads the runs of one shard as they are stored: every handle, command and query of runs reads through one of these. */
 export class RunReader {
@@ -31,7 +35,7 @@ export class RunReader {
       this.#redis.hgetall(this.#keys.run(runId)),
       this.#redis.hgetall(this.#keys.log(runId)),
     ])
-    if (fields.s === undefined) return null
+    if (fields.s === undefined || fields.s === CREATING) return null
     const graph = fields.g === undefined ? null : await this.#graphs.get(fields.g)
     return snapshotRun(runId, fields, log, graph, await this.#readKeys(runId, fields, graph))
   }
@@ -49,7 +53,12 @@ export class RunReader {
   /** True once the run has ended, false before; null if it is unknown. Much cheaper than reading the run. */
   async hasEnded(runId: string): Promise<boolean | null> {
     const letter = await this.#redis.hget(this.#keys.run(runId), 's')
-    return letter === null ? null : letter !== 'R'
+    return letter === null ? null : letter !== 'R' && letter !== CREATING
+  }
+
+  /** The rerun with this id, if it was made and no worker has opened it yet. */
+  readCreating(runId: string): Promise<CreatingRerun | null> {
+    return readCreating(this.#redis, this.#keys, runId)
   }
 
   /** The output of a succeeded run: its flow's output template, filled in with stored results. */

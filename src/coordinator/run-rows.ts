@@ -88,7 +88,7 @@ const GRAPH_TTL_MS = 90 * 86_400_000
 export async function markChecked(
   redis: RedisConnection,
   keys: ShardKeys,
-  { runId, graph }: RunRows,
+  { runId, graph }: Pick<RunRows, 'runId' | 'graph'>,
   at: number,
 ): Promise<void> {
   await Promise.all([

@@ -1,7 +1,7 @@
 import { RepriseError } from '../core/errors.ts'
-import type { StopReason, StoredError } from '../core/failure.ts'
+import type { RecordedDecision, StopReason, StoredError } from '../core/failure.ts'
 import { fromJsonText, type Json } from '../core/json.ts'
-import type { ChildRun, ParentNode } from '../core/lineage.ts'
+import type { ChildRun, ParentNode, Rerun, RunRetry } from '../core/lineage.ts'
 import { isFinalNodeState, type NodeState, type RunState } from '../core/states.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import type { GraphNode } from '../flow/graph.ts'
@@ -33,6 +33,8 @@ export interface NodeSnapshot {
   readonly waitingSince: number | null
   /** True if it failed, or an upstream did, and a plan B made up for it. */
   readonly forgiven: boolean
+  /** True if this run took its result, or its forgiven failure, from the run that it repeats. */
+  readonly reused: boolean
   /** Attempts granted so far. */
   readonly attempts: number
   readonly retriesUsed: number
@@ -56,10 +58,22 @@ export interface NodeSnapshot {
 export interface RunSnapshot {
   readonly id: string
   readonly flow: string
-  /** The first run of its lineage: itself, unless a node of another run started it. */
+  /** The first run of its lineage: itself, unless a node of another run started it, or it repeats another run. */
   readonly rootId: string
-  /** The node that started it; null for a run that was enqueued from outside. */
+  /** The node that started it, or the run that it repeats was started by; null for a run that was enqueued from outside. */
   readonly parent: Pick<ParentNode, 'runId' | 'node'> | null
+  /** How it repeats another run; null if it repeats none. */
+  readonly rerun: Rerun | null
+  /** The runs that repeat it, oldest first. */
+  readonly reruns: readonly string[]
+  /** When it is retried as a whole if it fails; null if never. */
+  readonly runRetry: RunRetry | null
+  /** True for a failed run that is retried as a whole, or about which that is not decided yet. */
+  readonly willRetry: boolean
+  /** The run that retries it automatically; null while there is none. */
+  readonly retriedBy: string | null
+  /** What was decided about its automatic retry; null if nothing was. */
+  readonly retryDecision: RecordedDecision | null
   /** The runs that its nodes started, in the order of the nodes. */
   readonly children: readonly ChildRun[]
   /** The labels that it was enqueued with. */
@@ -105,12 +119,16 @@ export function snapshotRun(
         graph,
       )
     : []
-  const { tags = [], parent } = readOptions(fields.o)
+  const { tags = [], parent, rerun = null, runRetry = null } = readStoredOptions(fields.o)
   return {
     id,
     flow: fields.q ?? '',
-    rootId: parent?.rootId ?? id,
+    rootId: rerun?.rootId ?? parent?.rootId ?? id,
     parent: parent ? { runId: parent.runId, node: parent.node } : null,
+    rerun,
+    reruns: Array.from({ length: Number(fields.rr ?? 0) }, (_, i) => `${id}~${i + 1}`),
+    runRetry,
+    ...retryOf(letter, fields),
     children: graph ? readChildren(fields, nodes) : [],
     tags,
     input: fields.i === undefined ? undefined : fromJsonText(fields.i, "the run's input"),
@@ -123,15 +141,30 @@ export function snapshotRun(
   }
 }
 
-/** What a reader needs of the options that a run was enqueued with. */
-interface StoredOptions {
+/** What a reader needs of the options that are stored with a run. */
+export interface StoredOptions {
   readonly tags?: readonly string[]
   readonly parent?: ParentNode
+  readonly rerun?: Rerun
+  readonly runRetry?: RunRetry
 }
 
-// Trust border: the envelope was checked before `open` stored its options.
-function readOptions(text: string | undefined): StoredOptions {
-  return text === undefined ? {} : (fromJsonText(text, "the run's options") as StoredOptions)
+/** Reads the stored options of a run. Trust border: they were checked before `open` or a rerun stored them. */
+export function readStoredOptions(text: string | undefined): StoredOptions {
+  return text === undefined || text === ''
+    ? {}
+    : (fromJsonText(text, "the run's options") as StoredOptions)
+}
+
+type Retry = Pick<RunSnapshot, 'willRetry' | 'retriedBy' | 'retryDecision'>
+
+function retryOf(letter: string, { rd, rj }: Readonly<Record<string, string | undefined>>): Retry {
+  const isRetried = letter === 'F' && rd !== undefined && rd !== '-'
+  return {
+    willRetry: isRetried,
+    retriedBy: isRetried && rd !== 'due' ? rd : null,
+    retryDecision: rj === undefined ? null : (fromJsonText(rj, 'a decision') as RecordedDecision),
+  }
 }
 
 // A cancel sets one flag: what had not ended by then reads as cancelled.
@@ -166,6 +199,7 @@ function snapshotNode(
     waitingFor: waitingFor(record),
     waitingSince: isParked ? record.startedAt : null,
     forgiven: record?.letter === 'f' || record?.letter === 'u',
+    reused: node.kind === 'task' && wasReused(record),
     // The grant under which a condition was found not to be true was no attempt.
     attempts: (record?.attempts ?? 0) - (record?.letter === 'I' ? 1 : 0),
     retriesUsed: record?.retriesUsed ?? 0,
@@ -178,6 +212,11 @@ function snapshotNode(
     skipReason: SKIP_REASONS[record?.letter ?? ''] ?? null,
     log: readLog(log, openedAt),
   }
+}
+
+// What a rerun reuses has ended without an attempt in it (lua/rerun.lua).
+function wasReused(record: NodeRecord | null): boolean {
+  return (record?.letter === 'S' || record?.letter === 'f') && record.attempts === 0
 }
 
 const SKIP_REASONS: Readonly<Record<string, SkipReason>> = {

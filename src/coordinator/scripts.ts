@@ -20,6 +20,7 @@ export const FRAGMENTS = [
   'lib/grant',
   'retry-row',
   'claim',
+  'lib/begin',
   'open',
   'refuse',
   'settle',
@@ -30,6 +31,32 @@ export const FRAGMENTS = [
   'rescue',
   'record-child',
   'moves',
+  'lib/make-moves',
+] as const
+
+/** The fragments of the script for reruns and manual retries: no run that is never repeated pays for them. */
+export const RERUN_FRAGMENTS = [
+  'lib/prelude',
+  'lib/error-answer',
+  'lib/node',
+  'lib/row',
+  'lib/run',
+  'lib/lease',
+  'lib/triggers',
+  'lib/counts',
+  'lib/instances',
+  'lib/groups',
+  'lib/resolve',
+  'lib/tickets',
+  'lib/crash',
+  'lib/values',
+  'lib/grant',
+  'retry-row',
+  'claim',
+  'lib/begin',
+  'rerun',
+  'retry-nodes',
+  'rerun-moves',
   'lib/make-moves',
 ] as const
 
@@ -46,7 +73,10 @@ export const SHARED_FRAGMENTS = [
 ] as const
 
 /** The name of a Lua file. */
-export type Fragment = (typeof FRAGMENTS)[number] | (typeof SHARED_FRAGMENTS)[number]
+export type Fragment =
+  | (typeof FRAGMENTS)[number]
+  | (typeof RERUN_FRAGMENTS)[number]
+  | (typeof SHARED_FRAGMENTS)[number]
 
 /** Gives the text of a Lua file; a test may change it on its way. */
 export type FragmentReader = (fragment: Fragment) => string
@@ -60,6 +90,11 @@ export interface Script {
 /** Reads and composes the script of a coordinator. */
 export function loadMoves(read: FragmentReader = readFragment): Script {
   return compose(FRAGMENTS, read)
+}
+
+/** Reads and composes the script of reruns and manual retries. */
+export function loadRerunMoves(read: FragmentReader = readFragment): Script {
+  return compose(RERUN_FRAGMENTS, read)
 }
 
 /** Reads and composes the script of the limits that runs share. */

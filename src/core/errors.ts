@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'unknown_run'
   | 'unknown_node'
   | 'unknown_flow'
+  | 'run_state'
   | 'no_worker'
   | 'conflict'
   | 'run_failed'
@@ -62,9 +63,14 @@ export class RunFailed extends RepriseError {
   readonly reason: string
   /** The last failure of that node, with its error. */
   readonly failure: Failure | null
+  /** True if the run is retried as a whole: only where `result` was asked not to follow retries. */
+  readonly willRetry: boolean
 
   constructor(
-    detail: Pick<RunFailed, 'runId' | 'state' | 'node' | 'attempts' | 'reason' | 'failure'>,
+    detail: Pick<
+      RunFailed,
+      'runId' | 'state' | 'node' | 'attempts' | 'reason' | 'failure' | 'willRetry'
+    >,
   ) {
     const where = detail.node === null ? '' : ` at ${detail.node}`
     const tries = detail.attempts === 1 ? '1 attempt' : `${detail.attempts} attempts`
@@ -81,6 +87,7 @@ export class RunFailed extends RepriseError {
     this.attempts = detail.attempts
     this.reason = detail.reason
     this.failure = detail.failure
+    this.willRetry = detail.willRetry
   }
 }
 

@@ -60,6 +60,7 @@ export type StopReason =
   | 'map_invalid'
   | 'deadline'
   | 'expired'
+  | 'result_expired'
 
 /** The rule that allowed a retry. */
 export type RetryRule = 'policy' | 'retry_requested' | 'crash' | 'interrupted'

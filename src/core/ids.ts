@@ -39,6 +39,12 @@ function hashedRunId(shard: number, parts: readonly (string | number)[]): string
   return `${shard}-x${hash.slice(0, 25)}`
 }
 
+/** The run that a rerun repeats, or null for a run that repeats none: a rerun's id is `<repeated run>~<n>`. */
+export function repeatedRunId(runId: string): string | null {
+  const end = runId.lastIndexOf('~')
+  return end < 0 ? null : runId.slice(0, end)
+}
+
 const RUN_ID = /^(\d+)-([0-9A-HJKMNP-TV-Z]{26}|x[0-9a-f]{25})(~\d+)*$/
 
 /** True for a text that has a run id's form. */

@@ -26,7 +26,7 @@ export interface TaskContext {
   readonly log: Logger
   /**
    * The same text in all attempts at this node and in reruns of its run, so a payment provider (for example) can
-   * recognise a repeated request. New when a node that had succeeded is executed again on purpose.
+   * recognise a repeated request. New when a person has a node executed again that had succeeded.
    */
   readonly idempotencyKey: string
   /**
@@ -48,6 +48,7 @@ export interface RunInfo {
   readonly id: string
   /** The first run of the lineage; the run's own id unless it is a rerun or was started by another run. */
   readonly rootId: string
+  /** The run that this one repeats, or whose handler started it; null for neither. */
   readonly parentId: string | null
   /** How many automatic retries of the whole run came before this run. */
   readonly retryNumber: number

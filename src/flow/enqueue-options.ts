@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Duration } from '../core/duration.ts'
 import { RepriseError } from '../core/errors.ts'
+import type { RunRetryOption } from '../strategies/run-retry.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import { ITEM_MARK, nameSchema, prioritySchema, queueSchema } from './names.ts'
 
@@ -19,6 +20,11 @@ export interface EnqueueOptions {
   readonly retry?: RetryOption | undefined
   /** `'off'`: nothing in this run is retried. */
   readonly retries?: 'off' | undefined
+  /**
+   * When the run is retried as a whole if it fails, by a new run; beats the flow's and the worker's. Only data.
+   * @default the flow's, else the worker's, else never
+   */
+  readonly runRetry?: RunRetryOption | undefined
   /** Policies for single nodes of this run, by key; beat `retry`. The items of a map share one: `fetch[*]`. */
   readonly nodes?:
     | { readonly [key: string]: { readonly retry?: RetryOption | undefined } }
@@ -47,6 +53,7 @@ const shape = {
   queue: queueSchema.optional(),
   retry: z.unknown().optional(),
   retries: z.literal('off').optional(),
+  runRetry: z.unknown().optional(),
   nodes: z.record(z.string(), z.strictObject({ retry: z.unknown().optional() })).optional(),
   tags: z.array(z.string()).optional(),
 }

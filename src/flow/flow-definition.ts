@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { RunRetry } from '../core/lineage.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import type { Graph } from './graph.ts'
 import type { TaskDefinition } from './task-definition.ts'
@@ -10,6 +11,8 @@ export interface FlowDefinition {
   readonly input: z.ZodType
   /** The default policy of the nodes that come from this flow itself. */
   readonly retry?: RetryOption
+  /** When its runs are retried as a whole. */
+  readonly runRetry?: RunRetry
   /** The queue of the run, and of every node that has none of its own. */
   readonly queue?: string
   /** The priority of the run, and of every node that has none of its own. */

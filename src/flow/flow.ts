@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DefinitionError } from '../core/errors.ts'
 import { listOf, parseOptions, quote } from '../strategies/option-schemas.ts'
+import type { RunRetryOption } from '../strategies/run-retry.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import { type Build, currentBuild, type Frame, newBuild, runBuild, runInFrame } from './build.ts'
 import { deepFreeze } from './deep-freeze.ts'
@@ -14,7 +15,7 @@ import type { MapOptions } from './map-options.ts'
 import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
 import { nameSchema, PREFIX_END, prioritySchema, queueSchema } from './names.ts'
 import { takeFreeKey, takeKey } from './node-keys.ts'
-import { retrySchema } from './node-options.ts'
+import { retrySchema, runRetrySchema } from './node-options.ts'
 import type { Arg, FlowOutput, Ref } from './ref-types.ts'
 import { createRef, isRef } from './refs.ts'
 import { zodSchema } from './schema-option.ts'
@@ -72,6 +73,12 @@ export interface FlowOptions<Input extends z.ZodType> {
   input: Input
   /** The policy of the nodes that have none of their own, nor by their task. An inlined flow's beats the outer one's. */
   retry?: RetryOption | undefined
+  /**
+   * When its runs that failed are retried as a whole, each by a new run. It says nothing of flows that this one is inlined
+   * into.
+   * @default never
+   */
+  runRetry?: RunRetryOption | undefined
   /** The queue of its runs, and of the nodes that have none of their own. */
   queue?: string | undefined
   /** BullMQ's priority of its runs and nodes: 0 first, at most 2,097,152. */
@@ -90,6 +97,7 @@ const flowSchema = z.strictObject({
   name: nameSchema,
   input: zodSchema,
   retry: retrySchema.optional(),
+  runRetry: runRetrySchema.optional(),
   queue: queueSchema.optional(),
   priority: prioritySchema.optional(),
   succeedsWhen: listOf(z.string(), 'node keys').optional(),
@@ -278,9 +286,10 @@ function innerFrame(outer: Frame, inner: CheckedFlowOptions, prefix: string): Fr
   }
 }
 
-function placementOf({ retry, queue, priority }: CheckedFlowOptions) {
+function placementOf({ retry, runRetry, queue, priority }: CheckedFlowOptions) {
   return {
     ...(retry && { retry }),
+    ...(runRetry && { runRetry }),
     ...(queue === undefined ? {} : { queue }),
     ...(priority === undefined ? {} : { priority }),
   }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Duration } from '../core/duration.ts'
 import { DefinitionError } from '../core/errors.ts'
 import { checked, durationSchema, listOf, parseOptions } from '../strategies/option-schemas.ts'
+import { type RunRetryOption, readRunRetry } from '../strategies/run-retry.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
 import { nameSchema, prioritySchema, queueSchema } from './names.ts'
 import type { RefOf } from './ref-types.ts'
@@ -44,6 +45,17 @@ export interface NodeOptions {
 export const retrySchema = z.custom<RetryOption>().transform((value, context) => {
   try {
     return toPolicy(value, 'retry')
+  } catch (cause) {
+    if (!(cause instanceof DefinitionError)) throw cause
+    context.addIssue(cause.message)
+    return z.NEVER
+  }
+})
+
+/** A run-retry option, as data. */
+export const runRetrySchema = z.custom<RunRetryOption>().transform((value, context) => {
+  try {
+    return readRunRetry(value)
   } catch (cause) {
     if (!(cause instanceof DefinitionError)) throw cause
     context.addIssue(cause.message)

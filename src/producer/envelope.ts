@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { isRunId } from '../core/ids.ts'
 import type { Json } from '../core/json.ts'
+import type { Rerun } from '../core/lineage.ts'
 import { isNodeKey } from '../flow/names.ts'
+import { readRunRetry } from '../strategies/run-retry.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
 
 /** The version of the wire format (section 7 of the design). */
@@ -12,6 +14,18 @@ const retrySchema = z.custom<RetryOption>().superRefine((value, ctx) => {
     toPolicy(value)
   } catch (error) {
     ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'no policy' })
+  }
+})
+
+const runRetrySchema = z.unknown().transform((value, ctx) => {
+  try {
+    return readRunRetry(value)
+  } catch (error) {
+    ctx.addIssue({
+      code: 'custom',
+      message: error instanceof Error ? error.message : 'no runRetry',
+    })
+    return z.NEVER
   }
 })
 
@@ -30,11 +44,17 @@ const runOptionsSchema = z.strictObject({
   tags: z.array(z.string().min(1).max(200)).max(50).optional(),
   retry: retrySchema.optional(),
   retries: z.literal('off').optional(),
+  runRetry: runRetrySchema.optional(),
   nodes: z.record(z.string(), nodeOptionsSchema).optional(),
 })
 
-/** What an enqueue may say about its run, as it is sent and stored. */
+/** What an enqueue may say about its run, as it is sent. */
 export type RunOptions = z.infer<typeof runOptionsSchema>
+
+/** The options as they are stored with the run: `runRetry` is the one that applies, `rerun` says what it repeats. */
+export interface StoredRunOptions extends RunOptions {
+  readonly rerun?: Rerun
+}
 
 const versionSchema = z.literal(ENVELOPE_VERSION, {
   error: (issue) =>

@@ -152,9 +152,9 @@ export class Producer {
   }
 
   #handle(runId: string, queue: string): RunHandle<never> {
-    return new RunHandle(runId, queue, this.#source, (listener) => {
+    return new RunHandle(runId, queue, this.#source, (heardRun, listener) => {
       this.#announcements ??= new Announcements(this.#connect())
-      return this.#announcements.listen(this.#keys.run(runId), listener)
+      return this.#announcements.listen(this.#keys.run(heardRun), listener)
     })
   }
 

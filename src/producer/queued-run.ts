@@ -1,9 +1,12 @@
 import type { Job } from 'bullmq'
+import type { CreatingRerun } from '../coordinator/creating-rerun.ts'
+import { readStoredOptions } from '../coordinator/run-snapshot.ts'
 import { RepriseError } from '../core/errors.ts'
-import type { Json } from '../core/json.ts'
-import type { ParentNode } from '../core/lineage.ts'
+import { fromJsonText, type Json } from '../core/json.ts'
+import type { ParentNode, Rerun } from '../core/lineage.ts'
 import { SINGLE_TASK_PREFIX } from '../flow/single.ts'
 import { readEnvelope } from './envelope.ts'
+import { DEFAULT_QUEUE } from './job-options.ts'
 
 /** A run that no worker has opened: all that there is of it is its job. Tell it from others by `openedAt`. */
 export interface QueuedRun {
@@ -14,6 +17,8 @@ export interface QueuedRun {
   readonly rootId: string
   /** The node that started it; null for a run that was enqueued from outside. */
   readonly parent: Pick<ParentNode, 'runId' | 'node'> | null
+  /** How it repeats another run; null if it repeats none. */
+  readonly rerun: Rerun | null
   readonly children: readonly never[]
   readonly tags: readonly string[]
   /** What was enqueued, JSON; undefined if the job's data is no envelope. */
@@ -54,6 +59,7 @@ export function queuedRun(id: string, job: Job, jobState: string): QueuedRun {
       envelope?.kind === 'task' ? SINGLE_TASK_PREFIX + envelope.task : (envelope?.flow ?? job.name),
     rootId: parent?.rootId ?? id,
     parent: parent ? { runId: parent.runId, node: parent.node } : null,
+    rerun: null,
     children: [],
     tags: envelope?.options?.tags ?? [],
     input: envelope?.input,
@@ -61,6 +67,32 @@ export function queuedRun(id: string, job: Job, jobState: string): QueuedRun {
     queue: job.queueName,
     enqueuedAt: job.timestamp,
     dueAt: state === 'scheduled' ? job.timestamp + job.delay : null,
+    openedAt: null,
+    endedAt: null,
+    refusal: null,
+    nodes: [],
+    graph: null,
+  }
+}
+
+/** A rerun that was made and waits for its time, or for a worker to open it. `now`: epoch ms. */
+export function creatingRun(creating: CreatingRerun, now: number): QueuedRun {
+  const { runId, flow, place, createdAt, dueAt } = creating
+  const { tags = [], parent, rerun = null } = readStoredOptions(creating.options)
+  const isScheduled = dueAt > now
+  return {
+    id: runId,
+    flow,
+    rootId: rerun?.rootId ?? runId,
+    parent: parent ? { runId: parent.runId, node: parent.node } : null,
+    rerun,
+    children: [],
+    tags,
+    input: fromJsonText(creating.input, "the run's input"),
+    state: isScheduled ? 'scheduled' : 'queued',
+    queue: place?.queue ?? DEFAULT_QUEUE,
+    enqueuedAt: createdAt,
+    dueAt: isScheduled ? dueAt : null,
     openedAt: null,
     endedAt: null,
     refusal: null,

@@ -43,7 +43,7 @@ export function eventsBetween(before: RunSnapshot | null, after: RunSnapshot): R
   const events: RunEvent[] = before ? [] : [{ type: 'run.opened', at: after.openedAt }]
   const earlier = new Map(before?.nodes.map((node) => [node.index, node]))
   for (const node of after.nodes) {
-    if (node.kind === 'task')
+    if (node.kind === 'task' && !node.reused)
       events.push(...nodeEvents(earlier.get(node.index) ?? null, node, after))
   }
   events.sort((a, b) => a.at - b.at)

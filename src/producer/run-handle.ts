@@ -1,17 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Announcement } from '../coordinator/announcements.ts'
 import { failureOfEntry } from '../coordinator/run-record.ts'
-import type { NodeSnapshot, RunSnapshot } from '../coordinator/run-snapshot.ts'
+import type { RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { Bell } from '../core/bell.ts'
 import { type Duration, toMs } from '../core/duration.ts'
 import { RepriseError, RunFailed } from '../core/errors.ts'
 import type { RecordedDecision, StopReason } from '../core/failure.ts'
 import { isFinalRunState, type RunState } from '../core/states.ts'
+import { culpritOf } from './culprit.ts'
 import { eventsBetween, type RunEvent } from './run-events.ts'
 import type { RunSource } from './run-source.ts'
 
-/** Tells a listener of the run's changes until the returned function is called. */
-export type Listen = (listener: (what: Announcement) => void) => Promise<() => void>
+/** Tells a listener of a run's changes until the returned function is called. */
+export type Listen = (runId: string, listener: (what: Announcement) => void) => Promise<() => void>
+
+/** What {@link RunHandle.result} takes. */
+export interface ResultOptions {
+  /** How long to wait; for ever if absent. */
+  readonly timeout?: Duration | undefined
+  /**
+   * Whether to wait for the automatic retries of the whole run (`runRetry`), and give the outcome of the last one.
+   * @default true
+   */
+  readonly followRetries?: boolean | undefined
+}
 
 // Announcements may get lost: how often a waiter looks without one.
 const POLL_MS = 2_000
@@ -35,18 +47,21 @@ export class RunHandle<T = unknown> {
   }
 
   /**
-   * Waits for the end of the run.
+   * Waits for the end of the run, and, if it failed and is retried as a whole, for the end of its retries.
    *
-   * @param options.timeout how long to wait; for ever if absent
    * @returns the flow's output, as JSON made it
-   * @throws RunFailed if the run failed or was cancelled, with the node, its attempts and its last failure
+   * @throws RunFailed if the run (the last of its retries) failed or was cancelled, with the node, its attempts and its
+   *   last failure
    * @throws RepriseError `timeout` when the time is over (the run goes on), `unknown_run` when there is no such run
    */
-  async result(options: { readonly timeout?: Duration | undefined } = {}): Promise<T> {
-    const deadline =
-      options.timeout === undefined ? Infinity : Date.now() + toMs(options.timeout, 'timeout')
-    const run = await this.#end(deadline)
-    if (!run) throw new RepriseError('timeout', `run ${this.id} has not ended in time; it goes on`)
+  async result({ timeout, followRetries = true }: ResultOptions = {}): Promise<T> {
+    const deadline = timeout === undefined ? Infinity : Date.now() + toMs(timeout, 'timeout')
+    let run = await this.#end(this.id, deadline)
+    while (followRetries && run.retriedBy !== null) {
+      const retry = await this.#end(run.retriedBy, deadline)
+      // A retry that could not be opened is none: then the run itself knows that it isn't retried.
+      run = retry.refusal ? await this.#end(run.id, deadline) : retry
+    }
     if (run.state !== 'succeeded') throw runFailed(run)
     // The type border: the flow's own types say what its output is.
     return (await this.#source.reader.readOutput(run)) as T
@@ -73,7 +88,7 @@ export class RunHandle<T = unknown> {
    */
   async *events(): AsyncGenerator<RunEvent, void, void> {
     const bell = new Bell()
-    const stopListening = await this.#listen(() => bell.ring())
+    const stopListening = await this.#listen(this.id, () => bell.ring())
     try {
       for (let before: RunSnapshot | null = null; ; ) {
         const run = await this.read()
@@ -89,16 +104,19 @@ export class RunHandle<T = unknown> {
     }
   }
 
-  /** Waits for the end of the run; null when the deadline passes before. */
-  async #end(deadline: number): Promise<RunSnapshot | null> {
+  /** Waits for the end of a run, and until it is known whether it is retried. */
+  async #end(runId: string, deadline: number): Promise<RunSnapshot> {
     const bell = new Bell()
-    const stopListening = await this.#listen((what) => what === 'ended' && bell.ring())
+    const stopListening = await this.#listen(runId, (what) => what === 'ended' && bell.ring())
     try {
       for (;;) {
-        const run = (await this.#hasEnded()) ? await this.read() : null
-        if (run && isFinalRunState(run.state)) return run
+        const run = (await this.#hasEnded(runId)) ? await this.#source.reader.read(runId) : null
+        const isUndecided = run?.willRetry && run.retriedBy === null
+        if (run && isFinalRunState(run.state) && !isUndecided) return run
         const leftMs = deadline - Date.now()
-        if (leftMs <= 0) return null
+        if (leftMs <= 0) {
+          throw new RepriseError('timeout', `run ${runId} has not ended in time; it goes on`)
+        }
         await bell.wait(Math.min(leftMs, POLL_MS))
       }
     } finally {
@@ -106,22 +124,11 @@ export class RunHandle<T = unknown> {
     }
   }
 
-  async #hasEnded(): Promise<boolean> {
-    const hasEnded = await this.#source.reader.hasEnded(this.id)
-    if (hasEnded === null) await this.state()
+  async #hasEnded(runId: string): Promise<boolean> {
+    const hasEnded = await this.#source.reader.hasEnded(runId)
+    if (hasEnded === null) await this.#source.find(runId, this.#queue)
     return hasEnded === true
   }
-}
-
-/** The node that failed first and was not made up for; or the one that made another fail for which nothing did. */
-function culpritOf({ nodes, graph }: RunSnapshot): NodeSnapshot | undefined {
-  const decisive = graph?.graph.succeedsWhen?.flatMap((index) => nodes[index] ?? []) ?? nodes
-  const [failed] = decisive
-    .filter((node) => node.state === 'failed' && !node.forgiven)
-    .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))
-  if (failed) return failed
-  const victim = decisive.find((node) => node.state === 'upstream_failed' && !node.forgiven)
-  return nodes.find(({ key }) => key === victim?.causedBy)
 }
 
 function reasonOf(state: RunFailed['state'], decision: RecordedDecision | null): StopReason {
@@ -134,7 +141,15 @@ function runFailed(run: RunSnapshot): RunFailed {
   if (run.refusal) {
     const { reason, error } = run.refusal
     const failure = { kind: 'error', error } as const
-    return new RunFailed({ runId: run.id, state, node: null, attempts: 0, reason, failure })
+    return new RunFailed({
+      runId: run.id,
+      state,
+      node: null,
+      attempts: 0,
+      reason,
+      failure,
+      willRetry: false,
+    })
   }
   const culprit = culpritOf(run)
   const last = culprit?.log.at(-1)
@@ -145,5 +160,6 @@ function runFailed(run: RunSnapshot): RunFailed {
     attempts: culprit?.attempts ?? 0,
     reason: reasonOf(state, last?.decision ?? null),
     failure: last ? failureOfEntry(last) : null,
+    willRetry: run.willRetry,
   })
 }

@@ -7,6 +7,7 @@ import type { ParentNode } from '../core/lineage.ts'
 import { checkNodeKeys, type EnqueueOptions } from '../flow/enqueue-options.ts'
 import { SINGLE_TASK_PREFIX } from '../flow/single.ts'
 import { type Target, targetFacts } from '../flow/target.ts'
+import { readRunRetry } from '../strategies/run-retry.ts'
 import { sentPolicies } from './enqueue-policies.ts'
 import { ENVELOPE_VERSION, type RunOptions, readRunOptions } from './envelope.ts'
 import { DEFAULT_QUEUE, JOB_OPTIONS } from './job-options.ts'
@@ -62,11 +63,12 @@ export async function makeRunJob(
 
 /** The part of the options that travels with the run, as data. */
 function sentOptions(options: EnqueueOptions, parent: ParentNode | null): { options?: RunOptions } {
-  const { retries, tags } = options
+  const { retries, tags, runRetry } = options
   const sent = {
     ...(tags && { tags: [...tags] }),
     ...sentPolicies(options),
     ...(retries && { retries }),
+    ...(runRetry !== undefined && { runRetry: readRunRetry(runRetry) }),
     ...(parent && { parent }),
   }
   if (Object.keys(sent).length === 0) return {}

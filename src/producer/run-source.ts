@@ -4,7 +4,7 @@ import { RunReader } from '../coordinator/run-reader.ts'
 import type { RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { RepriseError } from '../core/errors.ts'
 import { isRunId, newRunId } from '../core/ids.ts'
-import { type QueuedRun, queuedRun } from './queued-run.ts'
+import { creatingRun, type QueuedRun, queuedRun } from './queued-run.ts'
 import type { Queues } from './queues.ts'
 
 /** Where runs are read: those that a worker has opened from their state, the others from the queue in which they wait. */
@@ -26,11 +26,15 @@ export class RunSource {
   async find(runId: string, queue: string): Promise<RunSnapshot | QueuedRun> {
     const run = await this.reader.read(runId)
     if (run) return run
+    const creating = await this.reader.readCreating(runId)
+    if (creating) return creatingRun(creating, Date.now())
     const job = await this.#queues.get(queue).getJob(runId)
-    if (job) return queuedRun(runId, job, await job.getState())
-    // The job may have been taken over by a worker since the run was read.
+    const jobState = await job?.getState()
+    if (job && jobState && jobState !== 'failed') return queuedRun(runId, job, jobState)
+    // A worker may have taken the job over since the run was read, and may even have ended it.
     const opened = await this.reader.read(runId)
     if (opened) return opened
+    if (job) return queuedRun(runId, job, 'failed')
     throw new RepriseError(
       'unknown_run',
       `there is no run ${runId}, and no job with this id in the queue ${queue}; ended runs are removed after their retention`,

@@ -7,6 +7,7 @@ import {
 } from '../coordinator/connection.ts'
 import { namespaceSchema, redisSchema } from '../coordinator/connection-schemas.ts'
 import { ShardKeys } from '../coordinator/keys.ts'
+import { Reruns } from '../coordinator/reruns.ts'
 import type { NodeDetails } from '../coordinator/run-reader.ts'
 import type { RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { RepriseError } from '../core/errors.ts'
@@ -14,6 +15,9 @@ import { DEFAULT_QUEUE } from '../producer/job-options.ts'
 import type { QueuedRun } from '../producer/queued-run.ts'
 import { Queues } from '../producer/queues.ts'
 import { expectRunId, RunSource } from '../producer/run-source.ts'
+import type { RunOperations } from './operations.ts'
+import { type RerunOptions, rerun } from './rerun.ts'
+import { retryInPlace } from './retry-in-place.ts'
 
 /** The options of {@link Runs}. */
 export interface RunsOptions {
@@ -43,8 +47,12 @@ const optionsSchema = z.strictObject({
   onError: z.custom<(error: Error) => void>((value) => typeof value === 'function').optional(),
 })
 
+const DAY_MS = 86_400_000
+// As workers keep them by default: a run that is repeated is kept at least so long, so that its results can be copied.
+const KEPT = { retention: { succeededMs: DAY_MS, failedMs: 7 * DAY_MS }, maxCrashes: 3 } as const
+
 /**
- * Looks at runs: what each node did, does and waits for. It only reads.
+ * Looks at runs (what each node did, does and waits for), repeats them, and retries what failed.
  *
  * @example
  * const runs = new Runs({ redis: 'redis://localhost:6379' })
@@ -57,6 +65,7 @@ export class Runs {
   readonly #redis: RedisConnection
   readonly #queues: Queues
   readonly #source: RunSource
+  readonly #reruns: Reruns
 
   /** @throws RepriseError (`options`) that says which option, what was expected and what was got */
   constructor(options: RunsOptions) {
@@ -67,6 +76,7 @@ export class Runs {
     const keys = new ShardKeys(namespace, 0)
     this.#queues = new Queues(this.#redis, keys.prefix, { onError })
     this.#source = new RunSource(this.#redis, keys, this.#queues)
+    this.#reruns = new Reruns(this.#redis, keys, KEPT)
   }
 
   /**
@@ -108,6 +118,36 @@ export class Runs {
       )
     }
     return await this.#source.reader.readNode(run, key)
+  }
+
+  /**
+   * Repeats an ended run by a new one, which keeps the results of nodes that need not be executed again. It waits in the
+   * queue of the first run; `producer.run(id)` and `runs.get(id)` follow it.
+   *
+   * @returns the id of the new run: `<runId>~<n>`
+   * @throws RepriseError `unknown_run`; `run_state` when the run has not ended, was refused before it was opened, has a rerun
+   *   that has not ended, or nothing in it would be executed
+   */
+  async rerun(runId: string, options: RerunOptions = {}): Promise<{ readonly id: string }> {
+    expectRunId(runId)
+    return await rerun(this.#operations(), runId, options)
+  }
+
+  /**
+   * Executes failed nodes again in the run itself: a fresh budget, attempt numbers that go on, everything that depends on
+   * them afterwards.
+   *
+   * @param key the key of a failed node; by default all that have failed and were not made up for
+   * @throws RepriseError `unknown_run`, `unknown_node`; `run_state` when nothing has failed, the run has succeeded or was
+   *   cancelled, has a rerun, or a node that depends on a failed one has started: `rerun` is for these
+   */
+  async retry(runId: string, key?: string): Promise<void> {
+    expectRunId(runId)
+    await retryInPlace(this.#operations(), runId, key)
+  }
+
+  #operations(): RunOperations {
+    return { source: this.#source, reruns: this.#reruns, queues: this.#queues }
   }
 
   /** Ends the connection. */

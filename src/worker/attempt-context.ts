@@ -14,6 +14,8 @@ import type { Children } from './children.ts'
 /** What a context is made of. */
 export interface ContextParts {
   readonly run: RunInfo
+  /** The run as which the node's work is known outside. */
+  readonly workRunId: string
   readonly node: TaskNode
   readonly grant: Grant
   readonly policy: Policy | null
@@ -43,12 +45,14 @@ export class AttemptContext implements TaskContext {
   readonly #abort: ContextParts['abort']
   readonly #logger: Logger
   readonly #inputText: string
+  readonly #workRunId: string
   readonly #newChildren: () => Children
   #children: Children | undefined
   #log: Logger | undefined
 
   constructor({
     run,
+    workRunId,
     node,
     grant,
     policy,
@@ -70,6 +74,7 @@ export class AttemptContext implements TaskContext {
     this.#abort = abort
     this.#logger = logger
     this.#inputText = inputText
+    this.#workRunId = workRunId
     this.#newChildren = newChildren
   }
 
@@ -89,6 +94,6 @@ export class AttemptContext implements TaskContext {
 
   // Not of the root: sibling runs may have one input, and each is meant.
   get idempotencyKey(): string {
-    return shortHash(JSON.stringify([this.run.id, this.node, this.#inputText]))
+    return shortHash(JSON.stringify([this.#workRunId, this.node, this.#inputText]))
   }
 }

@@ -14,7 +14,7 @@ import type { FlowNode } from '../flow/flow-definition.ts'
 import type { TaskNode } from '../flow/graph.ts'
 import { isSkip } from '../flow/skip.ts'
 import type { TaskDefinition } from '../flow/task-definition.ts'
-import type { RunOptions } from '../producer/envelope.ts'
+import type { StoredRunOptions } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
 import { decideRetry } from '../strategies/decide.ts'
 import { brokenPolicy } from '../strategies/define-policy.ts'
@@ -41,6 +41,7 @@ import {
 import { Children } from './children.ts'
 import type { Handlers } from './handlers.ts'
 import type { WorkerSettings } from './options.ts'
+import { workRunOf } from './repeated-nodes.ts'
 import type { RunValues } from './values.ts'
 
 /** The failure of an attempt whose result `failWhen` refused. */
@@ -73,7 +74,7 @@ export interface Attempt {
   /** The node of the graph: of a map's item, the one that it is an instance of. */
   readonly template: TaskNode
   readonly grant: Grant
-  readonly options: RunOptions
+  readonly options: StoredRunOptions
   readonly values: RunValues
   readonly openedAt: number
   /** Where it runs: the queue and priority of its job. */
@@ -149,7 +150,12 @@ async function callHandler(
   const { task } = flowNode
   const { graph, node, grant, abort } = attempt
   const context = new AttemptContext({
-    run: { ...lineageOf(attempt), retryNumber: 0, flow: graph.graph.flow },
+    run: {
+      ...lineageOf(attempt),
+      retryNumber: attempt.options.rerun?.retryNumber ?? 0,
+      flow: graph.graph.flow,
+    },
+    workRunId: workRunOf(attempt.runId, grant.index, attempt.options.rerun),
     node,
     grant,
     policy,
@@ -158,7 +164,13 @@ async function callHandler(
     logger: around.logger,
     inputText: JSON.stringify(input),
     newChildren: () =>
-      new Children(around, { ...lineageOf(attempt), node, grant, signal: abort.signal }),
+      new Children(around, {
+        ...lineageOf(attempt),
+        workRunId: workRunOf(attempt.runId, grant.index, attempt.options.rerun),
+        node,
+        grant,
+        signal: abort.signal,
+      }),
   })
   const limitMs = flowNode.timeoutMs ?? task.timeoutMs ?? around.settings.defaultTimeoutMs
   if (limitMs !== null) abort.startTimeout(limitMs)
@@ -282,12 +294,16 @@ async function servedDecision(
   return { action: 'stop', reason: 'policy_error', detail }
 }
 
-function lineageOf({ runId, options: { parent } }: Attempt): {
+function lineageOf({ runId, options: { parent, rerun } }: Attempt): {
   readonly id: string
   readonly rootId: string
   readonly parentId: string | null
 } {
-  return { id: runId, rootId: parent?.rootId ?? runId, parentId: parent?.runId ?? null }
+  return {
+    id: runId,
+    rootId: rerun?.rootId ?? parent?.rootId ?? runId,
+    parentId: rerun?.of ?? parent?.runId ?? null,
+  }
 }
 
 async function readHistory(

@@ -1,8 +1,9 @@
 import type { Grant } from '../coordinator/answers.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { StoredChild } from '../coordinator/run-children.ts'
 import { RepriseError } from '../core/errors.ts'
 import type { Hooks } from '../core/hooks.ts'
-import { childRunId } from '../core/ids.ts'
+import { childRunId, repeatedRunId } from '../core/ids.ts'
 import type { EnqueuedChild } from '../flow/enqueue-child.ts'
 import { type ChildOptions, checkChildOptions } from '../flow/enqueue-options.ts'
 import type { TaskNode } from '../flow/graph.ts'
@@ -21,6 +22,8 @@ export interface ChildrenSurroundings {
 export interface ParentAttempt {
   /** The run's id. */
   readonly id: string
+  /** The run as which the node's work is known outside: a rerun that does the same work starts no second child. */
+  readonly workRunId: string
   readonly rootId: string
   readonly node: TaskNode
   readonly grant: Grant
@@ -46,15 +49,16 @@ export class Children {
   /** See `TaskContext.enqueue`. The key is taken at once, so calls that run side by side keep their numbers. */
   async enqueue(target: Target, input: unknown, options: ChildOptions): Promise<EnqueuedChild> {
     const { coordinator, queues, hooks } = this.#around
-    const { id: parentId, rootId, node, grant, signal } = this.#parent
+    const { id: parentId, workRunId, rootId, node, grant, signal } = this.#parent
     signal.throwIfAborted()
     checkChildOptions(options)
     const key = this.#takeKey(targetFacts(target).name, options.key)
-    // Only an attempt before this one can have recorded it.
-    const known =
-      grant.attempt === 1 ? null : await coordinator.readChild(parentId, grant.index, key)
-    if (known) return { id: known.runId }
-    const id = childRunId(parentId, node.key, key)
+    const known = await this.#known(key)
+    if (known) {
+      if (known.in !== parentId) await coordinator.recordChild(parentId, grant.index, key, known)
+      return { id: known.runId }
+    }
+    const id = childRunId(workRunId, node.key, key)
     const parent = { runId: parentId, node: node.key, rootId }
     const job = await makeRunJob(id, target, input, options, parent)
     signal.throwIfAborted()
@@ -63,6 +67,18 @@ export class Children {
     await coordinator.recordChild(parentId, grant.index, key, { runId: id, flow: job.flow })
     hooks.onRunEnqueued?.({ runId: id, flow: job.name })
     return { id }
+  }
+
+  /** The child of a call that an attempt before this one made, here or in a run that this one repeats. */
+  async #known(key: string): Promise<(StoredChild & { readonly in: string }) | null> {
+    const { id, workRunId, grant } = this.#parent
+    // Only an attempt before this one can have recorded it.
+    let runId = grant.attempt === 1 ? before(id, workRunId) : id
+    for (; runId !== null; runId = before(runId, workRunId)) {
+      const child = await this.#around.coordinator.readChild(runId, grant.index, key)
+      if (child) return { ...child, in: runId }
+    }
+    return null
   }
 
   #takeKey(name: string, given: string | undefined): string {
@@ -80,4 +96,9 @@ export class Children {
     this.#keys.add(given)
     return given
   }
+}
+
+/** The run that this one repeats, if the node did the same work in it. */
+function before(runId: string, workRunId: string): string | null {
+  return runId === workRunId ? null : repeatedRunId(runId)
 }

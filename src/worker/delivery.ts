@@ -1,5 +1,7 @@
 import type { ClaimAnswer, ClaimRefusal, Place, TicketToAdd } from '../coordinator/answers.ts'
 import type { Coordinator, Delivery, Slots } from '../coordinator/coordinator.ts'
+import type { Reruns } from '../coordinator/reruns.ts'
+import type { RunReader } from '../coordinator/run-reader.ts'
 import { readLogLine } from '../coordinator/run-record.ts'
 import type { SharedLimits } from '../coordinator/shared-limits.ts'
 import { messageOf } from '../core/errors.ts'
@@ -7,6 +9,7 @@ import type { Hooks } from '../core/hooks.ts'
 import type { Logger } from '../core/logger.ts'
 import { readTicketData, type TicketData } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
+import { addTickets, DEFAULT_PLACE } from '../producer/tickets.ts'
 import type { PolicyRegistry } from '../strategies/policy-registry.ts'
 import type { RunningAttempts } from './aborts.ts'
 import { MAX_COMPANY } from './company.ts'
@@ -14,16 +17,20 @@ import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliveryEnd } from './delivery-end.ts'
 import type { Graphs, KnownGraph } from './graphs.ts'
 import type { Handlers } from './handlers.ts'
+import { openRerun } from './open-rerun.ts'
 import { openRun } from './open-run.ts'
 import type { WorkerSettings } from './options.ts'
 import type { Permits } from './permits.ts'
 import { type RowEnd, RowRun } from './row-run.ts'
+import type { RunRetries } from './run-retries.ts'
 import type { TaskDurations } from './task-durations.ts'
-import { addTickets, DEFAULT_PLACE } from './tickets.ts'
 
 /** What all deliveries of a worker share. */
 export interface DeliverySurroundings {
   readonly coordinator: Coordinator
+  readonly reruns: Reruns
+  readonly runRetries: RunRetries
+  readonly reader: RunReader
   readonly sharedLimits: SharedLimits
   readonly handlers: Handlers
   readonly policies: PolicyRegistry
@@ -156,6 +163,7 @@ class DeliveryRun {
   async #serve(claim: ClaimAnswer): Promise<DeliveryEnd | null> {
     switch (claim.status) {
       case 'refused':
+        if (claim.reason === 'creating') return await this.#openRerun()
         // Nothing is left of a ticket whose run is gone: a failed job would keep its id, should Redis' tail come again.
         if (claim.reason === 'no_run' && this.#delivery.ticket > 0) return { kind: 'completed' }
         return refusedEnd(claim.reason)
@@ -164,10 +172,18 @@ class DeliveryRun {
         return { kind: 'completed' }
       case 'ended':
         await this.#addOwed(claim.toAdd)
+        // It may have ended the run, and whoever did so before may have died before its retry was made.
+        await this.#around.runRetries.perform(this.#delivery.runId)
         return { kind: 'failed', message: messageOfLogLine(claim.lastLogLine) }
       case 'granted':
         return await this.#execute(claim, await this.#around.graphs.get(claim.graph))
     }
+  }
+
+  async #openRerun(): Promise<DeliveryEnd | null> {
+    this.#claimSentAt = performance.now()
+    const claim = await openRerun(this.#around, this.#job, this.#delivery, this.#slots())
+    return 'status' in claim ? await this.#serve(claim) : claim
   }
 
   async #addOwed(toAdd: readonly TicketToAdd[]): Promise<void> {
@@ -250,6 +266,12 @@ function refusedEnd(reason: ClaimRefusal): DeliveryEnd {
       return { kind: 'lost' }
     case 'cancelled':
       return { kind: 'completed' }
+    case 'has_rerun':
+      return {
+        kind: 'failed',
+        message:
+          'this node can’t be retried in place: its run was repeated, or is retried as a whole. Rerun that run instead',
+      }
     case 'descendant_started':
       return {
         kind: 'failed',
@@ -265,6 +287,8 @@ function refusedEnd(reason: ClaimRefusal): DeliveryEnd {
       }
     case 'no_graph':
       return { kind: 'later', waitMs: HAND_BACK_MS, why: 'the graph could not be stored' }
+    case 'creating':
+      return { kind: 'later', waitMs: HAND_BACK_MS, why: 'the rerun was not opened' }
   }
 }
 

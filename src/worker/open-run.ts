@@ -9,6 +9,7 @@ import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import type { TaskNode } from '../flow/graph.ts'
 import { type Envelope, type RunOptions, readEnvelope } from '../producer/envelope.ts'
+import { DEFAULT_PLACE, placeOf } from '../producer/tickets.ts'
 import { namedError } from './attempt-end.ts'
 import { companySize, enqueuedCrashLimit } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
@@ -16,7 +17,6 @@ import type { DeliveryEnd } from './delivery-end.ts'
 import type { Handlers, KnownFlow } from './handlers.ts'
 import type { WorkerSettings } from './options.ts'
 import type { TaskDurations } from './task-durations.ts'
-import { DEFAULT_PLACE, placeOf } from './tickets.ts'
 
 /** What opening a run needs of its worker. */
 export interface OpenSurroundings {
@@ -53,24 +53,25 @@ export async function openRun(
     return refuse(around, job, delivery, flowName, 'invalid_input', input.problem, slots)
   }
   const { graph } = flow
-  const options = envelope.options ?? {}
-  const roots = rootsFor(graph, { queue: job.queue, priority: job.priority })
+  const options = withRunRetry(envelope.options ?? {}, flow, around.settings)
+  const roots = rootsFor(graph, graph.roots, { queue: job.queue, priority: job.priority })
   const claim = await around.coordinator.open(delivery, slots, {
     fresh: job.isFresh,
     graph,
     roots,
-    grain: companySize(around, rootTasks(graph), options),
+    grain: companySize(around, tasksAt(graph, graph.roots), options),
     input: input.text,
-    options: envelope.options ? JSON.stringify(options) : '',
+    options: Object.keys(options).length > 0 ? JSON.stringify(options) : '',
     place: placeOfRun(job),
     maxCrashes: crashLimits(graph, options),
     job: job.id === delivery.runId ? '' : `${job.queue}|${job.id}`,
+    isRetried: isRetried(options),
   })
   if (claim.status !== 'refused') announceOpening(around, job, delivery.runId, flowName)
   return claim
 }
 
-function announceOpening(
+export function announceOpening(
   { logger, hooks }: OpenSurroundings,
   { queue, id }: DeliveredJob,
   runId: string,
@@ -80,8 +81,9 @@ function announceOpening(
   hooks.onRunOpened?.({ runId, flow })
 }
 
-function rootTasks({ roots, graph }: CompiledGraph): TaskNode[] {
-  return roots.flatMap((index) => {
+/** The tasks of nodes that begin a run. */
+export function tasksAt({ graph }: CompiledGraph, indices: readonly number[]): TaskNode[] {
+  return indices.flatMap((index) => {
     const node = graph.nodes[index]
     return node?.kind === 'task' ? [node] : []
   })
@@ -94,7 +96,7 @@ function placeOfRun({ queue, priority }: DeliveredJob): Place | null {
 }
 
 /** Crash limits that the enqueue's own policies set: scripts apply them, and they stand in no graph. */
-function crashLimits(graph: CompiledGraph, options: RunOptions): Map<number, number> {
+export function crashLimits(graph: CompiledGraph, options: RunOptions): Map<number, number> {
   const limits = new Map<number, number>()
   if (options.retry === undefined && !options.nodes) return limits
   graph.graph.nodes.forEach((node, index) => {
@@ -102,6 +104,21 @@ function crashLimits(graph: CompiledGraph, options: RunOptions): Map<number, num
     if (limit !== undefined) limits.set(index, limit)
   })
   return limits
+}
+
+/** The options with the run retry that applies: whoever ends the run may not know its flow. */
+function withRunRetry(
+  options: RunOptions,
+  { definition }: KnownFlow,
+  { defaultRunRetry }: WorkerSettings,
+): RunOptions {
+  const runRetry = options.runRetry ?? definition.runRetry ?? defaultRunRetry
+  return runRetry ? { ...options, runRetry } : options
+}
+
+/** Does a failed end of a run with these options ask for a retry of the whole run? */
+export function isRetried({ runRetry, retries }: RunOptions): boolean {
+  return runRetry !== undefined && runRetry.maxRetries > 0 && retries !== 'off'
 }
 
 function flowNameOf(envelope: Envelope): string {
@@ -130,9 +147,13 @@ async function parseInput(
   }
 }
 
-// A root may run in the flow job's own delivery if it would have to wait in the same queue anyway.
-function rootsFor(graph: CompiledGraph, runPlace: Place): Root[] {
-  return graph.roots.map((index) => {
+/** The nodes that begin a run. One may run in the flow job's own delivery if it would have to wait in the same queue anyway. */
+export function rootsFor(
+  graph: CompiledGraph,
+  indices: readonly number[],
+  runPlace: Place,
+): Root[] {
+  return indices.map((index) => {
     const node = graph.graph.nodes[index]
     const delayMs = node?.kind === 'task' ? (node.delayMs ?? 0) : 0
     const { queue, priority } = placeOf(graph, index, runPlace)

@@ -4,6 +4,7 @@ import { namespaceSchema, redisSchema } from '../coordinator/connection-schemas.
 import { type Duration, toMs } from '../core/duration.ts'
 import { RepriseError } from '../core/errors.ts'
 import type { Hooks } from '../core/hooks.ts'
+import type { RunRetry } from '../core/lineage.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Flow } from '../flow/flow.ts'
 import { queueSchema } from '../flow/names.ts'
@@ -12,6 +13,7 @@ import { DEFAULT_QUEUE } from '../producer/job-options.ts'
 import type { PolicyPlugin } from '../strategies/define-policy.ts'
 import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import type { Policy } from '../strategies/policy-types.ts'
+import { type RunRetryOption, readRunRetry } from '../strategies/run-retry.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
 
 /** The options of a {@link Worker}. Durations are ms or strings such as `'5s'`. */
@@ -38,6 +40,8 @@ export interface WorkerOptions {
     | {
         /** The policy of nodes for which nothing else gives one. Default: no retries. */
         readonly retry?: RetryOption | undefined
+        /** When runs that failed are retried as a whole, where neither enqueue nor flow says so. Default: never. */
+        readonly runRetry?: RunRetryOption | undefined
         /** How long one attempt may take. Default: no limit. */
         readonly timeout?: Duration | undefined
       }
@@ -90,6 +94,7 @@ export interface WorkerSettings {
   readonly defaultRetry: Policy | null
   /** How many lost leases a node survives unless its own policy says otherwise. */
   readonly maxCrashes: number
+  readonly defaultRunRetry: RunRetry | null
   readonly defaultTimeoutMs: number | null
   readonly retries: 'on' | 'off'
   readonly leaseMs: number
@@ -129,6 +134,7 @@ const schema = z.strictObject({
   defaults: z
     .strictObject({
       retry: z.custom<RetryOption>().optional(),
+      runRetry: z.custom<RunRetryOption>().optional(),
       timeout: duration(1, 0).optional(),
     })
     .default({}),
@@ -164,7 +170,7 @@ export function readWorkerOptions(options: WorkerOptions): WorkerSettings {
     throw new RepriseError('options', `worker options: ${z.prettifyError(parsed.error)}`)
   }
   const { data: read } = parsed
-  const { retry, timeout } = read.defaults
+  const { retry, runRetry, timeout } = read.defaults
   const defaultRetry = retry === undefined ? null : toPolicy(retry, 'defaults.retry')
   return {
     redis: options.redis,
@@ -174,6 +180,8 @@ export function readWorkerOptions(options: WorkerOptions): WorkerSettings {
     ),
     defaultRetry,
     maxCrashes: maxCrashesOf(defaultRetry),
+    defaultRunRetry:
+      runRetry === undefined ? null : readRunRetry(runRetry, 'worker options: defaults.runRetry'),
     defaultTimeoutMs: timeout ?? null,
     retries: read.retries ?? 'on',
     leaseMs: read.leaseDuration,

@@ -1,6 +1,7 @@
 import type { TicketToAdd } from '../coordinator/answers.ts'
 import type { RedisConnection } from '../coordinator/connection.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Reruns } from '../coordinator/reruns.ts'
 import {
   holdReconcilerLease,
   markChecked,
@@ -12,14 +13,18 @@ import { messageOf } from '../core/errors.ts'
 import { ticketJobId } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Queues } from '../producer/queues.ts'
+import { addRerunJob, rerunQueue } from '../producer/rerun-job.ts'
+import { addTickets, DEFAULT_PLACE, placeOf } from '../producer/tickets.ts'
 import type { Graphs } from './graphs.ts'
+import type { RunRetries } from './run-retries.ts'
 import { type JobFate, type Suspicion, suspicionsIn } from './suspicions.ts'
-import { addTickets, DEFAULT_PLACE, placeOf } from './tickets.ts'
 
 /** What a reconciler works with. */
 export interface ReconcilerParts {
   readonly redis: RedisConnection
   readonly coordinator: Coordinator
+  readonly reruns: Reruns
+  readonly runRetries: RunRetries
   readonly graphs: Graphs
   readonly queues: Queues
   readonly logger: Logger
@@ -71,8 +76,9 @@ export class Reconciler {
   }
 
   async #leasedPass(everyMs: number): Promise<void> {
-    const { redis, coordinator, owner, logger, boundMs } = this.#parts
+    const { redis, coordinator, runRetries, owner, logger, boundMs } = this.#parts
     if (!(await holdReconcilerLease(redis, coordinator.keys, owner, 3 * everyMs))) return
+    await runRetries.performDue(Date.now() - everyMs, RUNS_PER_PASS)
     for (const { runId, suspicion, wasMended } of await this.pass(boundMs)) {
       if (wasMended) logger.warn({ runId, suspicion }, 'a stuck run was mended')
     }
@@ -87,12 +93,29 @@ export class Reconciler {
     const findings: Finding[] = []
     for (const runId of runIds) {
       const run = await readRunRows(redis, coordinator.keys, runId)
-      const found = run ? await this.#look(run) : []
+      const found = run ? await this.#look(run) : await this.#lookAtRerun(runId, seconds * 1_000)
       findings.push(...found)
       if (run) await markChecked(redis, coordinator.keys, run, seconds * 1_000)
     }
     this.#forgetOld()
     return findings
+  }
+
+  /** A rerun that no worker has opened, whose maker may have died before he added its job. */
+  async #lookAtRerun(runId: string, now: number): Promise<Finding[]> {
+    const { reruns, queues, coordinator, redis } = this.#parts
+    const rerun = await reruns.readCreating(runId)
+    if (!rerun) return []
+    await markChecked(redis, coordinator.keys, rerun, now)
+    const queue = queues.get(rerunQueue(rerun))
+    if (!isGone(await queue.getJobState(runId))) return []
+    const suspicion: Suspicion = { kind: 'unqueued', evidence: String(rerun.createdAt) }
+    const wasMended = this.#isOld(runId, suspicion)
+    if (wasMended) {
+      await queue.remove(runId)
+      await addRerunJob(queues, rerun, Math.max(0, rerun.dueAt - now))
+    }
+    return [{ runId, suspicion, wasMended }]
   }
 
   // What came right by itself is not seen again; it need not be remembered.
@@ -151,6 +174,8 @@ export class Reconciler {
         )
       case 'parked':
         return this.#addAnswer(run, await coordinator.resume(runId))
+      case 'unqueued':
+        return false
     }
   }
 
@@ -170,8 +195,7 @@ export class Reconciler {
 
   async #fateOf(run: RunRows, ticket: number): Promise<JobFate> {
     const { queue, jobId } = await this.#jobOf(run, ticket)
-    const state = await this.#parts.queues.get(queue).getJobState(jobId)
-    return state === 'unknown' || state === 'completed' || state === 'failed' ? 'gone' : 'alive'
+    return isGone(await this.#parts.queues.get(queue).getJobState(jobId)) ? 'gone' : 'alive'
   }
 
   async #jobOf(run: RunRows, ticket: number): Promise<{ queue: string; jobId: string }> {
@@ -185,4 +209,8 @@ export class Reconciler {
     const place = row?.place ?? placeOf(graph, row?.indices[0] ?? 0, runPlace)
     return { queue: place.queue, jobId: ticketJobId(run.runId, ticket) }
   }
+}
+
+function isGone(jobState: string): boolean {
+  return jobState === 'unknown' || jobState === 'completed' || jobState === 'failed'
 }

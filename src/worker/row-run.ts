@@ -19,7 +19,8 @@ import type { Failure } from '../core/failure.ts'
 import type { AttemptInfo } from '../core/hooks.ts'
 import type { MapNode, TaskNode } from '../flow/graph.ts'
 import { templateOf } from '../flow/instances.ts'
-import type { RunOptions } from '../producer/envelope.ts'
+import type { StoredRunOptions } from '../producer/envelope.ts'
+import { addTickets, DEFAULT_PLACE } from '../producer/tickets.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
 import { executeAttempt } from './attempt.ts'
 import { type AttemptEnd, interrupted } from './attempt-end.ts'
@@ -28,9 +29,9 @@ import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import { makeItems } from './expansion.ts'
 import type { KnownGraph } from './graphs.ts'
+import { isRetried } from './open-run.ts'
 import type { Permits } from './permits.ts'
 import { parseRunOptions } from './run-options.ts'
-import { addTickets, DEFAULT_PLACE } from './tickets.ts'
 import { RunValues } from './values.ts'
 
 /** How a row is left when everything that was granted of it has been settled. */
@@ -84,13 +85,13 @@ export class RowRun {
   readonly #graph: KnownGraph
   readonly #claim: Granted
   readonly #run: OpenedRun
-  readonly #options: RunOptions
+  readonly #options: StoredRunOptions
   readonly #place: Place
   readonly #values: RunValues
   readonly #startedAt = performance.now()
   readonly #awaiting: Awaiting[] = []
   readonly #lanes: Promise<void>[] = []
-  readonly #adding: Promise<void>[] = []
+  readonly #owed: Promise<void>[] = []
   #runningLanes = 0
   /** Lanes that wait for answers: they go on with what is granted then. */
   #restingLanes = 0
@@ -137,7 +138,7 @@ export class RowRun {
     this.#startLanes(held)
     for (let i = 0; i < this.#lanes.length; i++) await this.#lanes[i]
     if (this.#problem !== undefined) throw this.#problem
-    await Promise.all(this.#adding)
+    await Promise.all(this.#owed)
     return this.#end
   }
 
@@ -228,6 +229,7 @@ export class RowRun {
         const { flow } = this.#graph.graph.graph
         hooks.onRunEnded?.({ runId: this.#delivery.runId, flow, state: answer.runEnd })
       }
+      if (answer.runEnd === 'failed') this.#retryRun()
       await this.#afterSettle(answer, end, sentAt)
     } catch (error) {
       this.#problem ??= error
@@ -334,10 +336,18 @@ export class RowRun {
   #addTickets(toAdd: readonly TicketToAdd[]): void {
     if (toAdd.length === 0) return
     const { queues } = this.#around
-    const adding = addTickets(queues, this.#delivery.runId, this.#graph.graph, this.#place, toAdd)
-    // Failing to add is found at the end of the delivery; until then nobody else listens.
-    adding.catch(() => {})
-    this.#adding.push(adding)
+    this.#owe(addTickets(queues, this.#delivery.runId, this.#graph.graph, this.#place, toAdd))
+  }
+
+  #retryRun(): void {
+    if (isRetried(this.#options)) this.#owe(this.#around.runRetries.perform(this.#delivery.runId))
+  }
+
+  /** What the delivery does before it ends. */
+  #owe(duty: Promise<void>): void {
+    // Failing to do it is found at the end of the delivery; until then nobody else listens.
+    duty.catch(() => {})
+    this.#owed.push(duty)
   }
 
   #describe(node: TaskNode, { attempt }: Grant): AttemptInfo {

@@ -10,6 +10,8 @@ export type Suspicion =
   | { readonly kind: 'orphan'; readonly index: number; readonly evidence: string }
   /** A node is parked by a pause that nobody set. */
   | { readonly kind: 'parked'; readonly evidence: string }
+  /** A rerun was made, and its job does not exist. */
+  | { readonly kind: 'unqueued'; readonly evidence: string }
 
 /** Where a ticket's job is, as far as it matters: `gone` (missing, completed or failed) or still to come. */
 export type JobFate = 'gone' | 'alive'

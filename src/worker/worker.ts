@@ -9,6 +9,8 @@ import {
 } from '../coordinator/connection.ts'
 import { Coordinator } from '../coordinator/coordinator.ts'
 import { ShardKeys } from '../coordinator/keys.ts'
+import { Reruns } from '../coordinator/reruns.ts'
+import { RunReader } from '../coordinator/run-reader.ts'
 import { askServer } from '../coordinator/server-report.ts'
 import { findObstacle } from '../coordinator/server-requirements.ts'
 import { SharedLimits } from '../coordinator/shared-limits.ts'
@@ -29,6 +31,7 @@ import { DRAIN_DELAY_SECONDS, Markers } from './markers.ts'
 import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
 import { Permits } from './permits.ts'
 import { Reconciler } from './reconciler.ts'
+import { RunRetries } from './run-retries.ts'
 import { TaskDurations } from './task-durations.ts'
 
 const SHARD = 0
@@ -82,13 +85,26 @@ export class Worker {
       onError: (error) => this.#report('queue', error),
       onDelayed: (queue, delayMs) => this.#markers.delayed(queue, delayMs),
     })
-    const { retention, maxCrashes } = this.#settings
-    const coordinator = new Coordinator(this.#redis, keys, {
-      retention,
-      maxCrashes,
-    })
+    const { retention, maxCrashes, retries } = this.#settings
+    const settings = { retention, maxCrashes }
+    const coordinator = new Coordinator(this.#redis, keys, settings)
+    const reruns = new Reruns(this.#redis, keys, settings)
+    const reader = new RunReader(this.#redis, keys)
+    const hooks = guardHooks(options.hooks ?? {}, (hook, thrown) =>
+      this.#logger.error({ hook, error: messageOf(thrown) }, 'a hook threw'),
+    )
     const surroundings: DeliverySurroundings = {
       coordinator,
+      reruns,
+      reader,
+      runRetries: new RunRetries({
+        reruns,
+        reader,
+        queues: this.#queues,
+        logger: this.#logger,
+        hooks,
+        retries,
+      }),
       sharedLimits: new SharedLimits(this.#redis, keys, this.#settings.leaseMs),
       handlers,
       policies,
@@ -99,9 +115,7 @@ export class Worker {
       durations: new TaskDurations(),
       isolation: new Permits(1),
       logger: this.#logger,
-      hooks: guardHooks(options.hooks ?? {}, (hook, thrown) =>
-        this.#logger.error({ hook, error: messageOf(thrown) }, 'a hook threw'),
-      ),
+      hooks,
       newLease: leaseSequence(),
       connectionNumber: () => this.#connections,
       isClosing: () => this.#closing !== null,
@@ -109,6 +123,8 @@ export class Worker {
     this.#reconciler = new Reconciler({
       redis: this.#redis,
       coordinator,
+      reruns,
+      runRetries: surroundings.runRetries,
       graphs: surroundings.graphs,
       queues: this.#queues,
       logger: this.#logger,

@@ -51,6 +51,33 @@ describeWithRedis('reprise worker, enqueue and show', () => {
     })
   })
 
+  test('repeat a run, and say why not', async () => {
+    const { run } = await startWorker(FLOWS)
+    const good = await run('enqueue', 'twice', '{"n":1}', '--wait')
+    const id = /^run (.*)$/m.exec(good.stderr)?.[1] ?? ''
+    expect(await run('rerun', id)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("the strategy 'all'"),
+    })
+    expect(await run('rerun', id, '--all')).toMatchObject({ code: 0, stdout: `${id}~1\n` })
+    const watched = await run('show', '--watch', `${id}~1`)
+    expect(watched.stdout).toContain(`repeats run ${id} (everything, by hand)`)
+  })
+
+  test('retry a node, and say why not', async () => {
+    const { run } = await startWorker(FLOWS)
+    const failed = await run('enqueue', 'broken', '{}', '--wait')
+    const id = /^run (.*)$/m.exec(failed.stderr)?.[1] ?? ''
+    expect(await run('retry', id, 'refuse')).toMatchObject({
+      code: 0,
+      stdout: `retried refuse in run ${id}\n`,
+    })
+    expect(await run('retry', id, 'other')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('has no node "other"'),
+    })
+  })
+
   test('say what failed, with exit code 1', async () => {
     const { run } = await startWorker(FLOWS)
     const failed = await run('enqueue', 'broken', '{}', '--wait')

@@ -35,17 +35,6 @@ const DIFFERENT: Readonly<Record<string, string>> = {
   K39: 'a cancelled run is cancelled: it ends without a decision, not as failed',
 }
 
-/** About retries of whole runs and about operations on runs, which this package does not have yet. */
-const RUNS = 'needs retries of whole runs'
-const NOT_YET: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    ['K16', 'K18', 'K19', 'K20', 'K21', 'K23', 'K24', 'K25', 'K26', 'K58', 'K59', 'K60'].map(
-      (id) => [id, RUNS],
-    ),
-  ),
-  K41: 'needs manual retries by an API',
-}
-
 class ValueError extends Error {
   override readonly name = 'ValueError'
 }
@@ -159,8 +148,17 @@ const CHECKS: Readonly<Record<string, () => Promise<void> | void>> = {
   },
 }
 
-/** Shown elsewhere: K39 by test/coordinator/cancel.test.ts, the others by test/compat/through-a-worker.test.ts. */
-const ELSEWHERE = ['K39', 'K47', 'K48']
+/** Shown elsewhere. */
+const ELSEWHERE = [
+  // test/coordinator/cancel.test.ts
+  'K39',
+  // test/compat/through-a-worker.test.ts
+  ...['K47', 'K48'],
+  // test/faults/reruns
+  'K26',
+  // test/compat/run-retries.test.ts
+  ...['K16', 'K18', 'K19', 'K20', 'K21', 'K23', 'K24', 'K25', 'K41', 'K58', 'K59', 'K60'],
+]
 
 describe('the decisions of other systems', () => {
   const checked = vectors.filter(({ id }) => Object.hasOwn(CHECKS, id))
@@ -170,7 +168,7 @@ describe('the decisions of other systems', () => {
   })
 
   test('are all accounted for', () => {
-    const known = [...Object.keys(CHECKS), ...Object.keys(NOT_YET), ...ELSEWHERE]
+    const known = [...Object.keys(CHECKS), ...ELSEWHERE]
     expect(known.toSorted()).toEqual(vectors.map(({ id }) => id).toSorted())
   })
 
@@ -179,14 +177,11 @@ describe('the decisions of other systems', () => {
       Object.entries(reasons).map(([id, reason]) => `  ${id}: ${reason}`)
     const different = Object.keys(DIFFERENT).length
     const same = checked.length + ELSEWHERE.length - different
-    const open = Object.keys(NOT_YET).length
     console.log(
       [
         `decision vectors: ${vectors.length}, ${same} answered the same`,
         `${different} differently on purpose:`,
         ...list(DIFFERENT),
-        `${open} not yet:`,
-        ...list(NOT_YET),
       ].join('\n'),
     )
   })

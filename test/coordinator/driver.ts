@@ -49,11 +49,18 @@ export interface DriverOptions {
   /** At most so many roots share a ticket. */
   readonly grain?: number
   readonly place?: Place
+  /** A failed end asks for a retry of the run. */
+  readonly isRetried?: boolean
   readonly maxCrashesOf?: Readonly<Record<string, number>>
   /** Roots that may not run in the flow job's own delivery. */
   readonly away?: readonly string[]
   /** Other scripts than the real ones. */
   readonly script?: Script
+  /** A run that exists already, and how a delivery of its first job opens it. */
+  readonly known?: {
+    readonly runId: string
+    readonly open: (delivery: Delivery, free: number) => Promise<ClaimAnswer>
+  }
 }
 
 export interface OpenOptions {
@@ -82,7 +89,7 @@ export class Driver {
   readonly keys: ShardKeys
   readonly coordinator: Coordinator
   readonly graph: CompiledGraph
-  readonly runId = newRunId(0)
+  readonly runId: string
   readonly #options: DriverOptions
   readonly #jobs = new Map<number, { stalled: number; made: number }>()
 
@@ -95,6 +102,7 @@ export class Driver {
     this.graph = 'hash' in nodes ? nodes : graphOf(nodes)
     this.keys = new ShardKeys(options.namespace ?? testNamespace(), 0)
     this.#options = options
+    this.runId = options.known?.runId ?? newRunId(0)
     this.coordinator = new Coordinator(
       redis,
       this.keys,
@@ -142,6 +150,7 @@ export class Driver {
   open(delivery: Delivery, options: OpenOptions = {}): Promise<ClaimAnswer> {
     const { away = [], input = '{"topic":"x"}', place = null } = this.#options
     const { fresh = true, free = 1, grain = this.#options.grain ?? 1 } = options
+    if (this.#options.known) return this.#options.known.open(delivery, free)
     const maxCrashes = Object.entries(this.#options.maxCrashesOf ?? {}).map(
       ([key, limit]) => [this.indexOf(key), limit] as const,
     )
@@ -156,6 +165,7 @@ export class Driver {
       { free, isolated: true },
       {
         fresh,
+        isRetried: this.#options.isRetried ?? false,
         grain,
         place,
         maxCrashes: new Map(maxCrashes),

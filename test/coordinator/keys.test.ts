@@ -7,17 +7,22 @@ import { thisMachine } from '../../src/cli/redis/machine.ts'
 import { ShardKeys } from '../../src/coordinator/keys.ts'
 import {
   FRAGMENTS,
+  type Fragment,
   loadMoves,
+  loadRerunMoves,
   loadSharedMoves,
+  RERUN_FRAGMENTS,
+  readFragment,
   SHARED_FRAGMENTS,
 } from '../../src/coordinator/scripts.ts'
 import { SharedLimits } from '../../src/coordinator/shared-limits.ts'
 import { describeWithRedis, testNamespace } from '../setup/namespace.ts'
 import { Driver, failure, noHandler, retryIn, useRedis } from './driver.ts'
 import { node } from './graphs.ts'
+import { createdRerun, rerunsOf } from './rerun-driver.ts'
 
 const redis = useRedis()
-const ALL_FRAGMENTS = [...new Set([...FRAGMENTS, ...SHARED_FRAGMENTS])]
+const ALL_FRAGMENTS = [...new Set([...FRAGMENTS, ...RERUN_FRAGMENTS, ...SHARED_FRAGMENTS])]
 const LUA = fileURLToPath(new URL('../../src/coordinator/lua', import.meta.url))
 
 describe('ShardKeys', () => {
@@ -25,6 +30,7 @@ describe('ShardKeys', () => {
     const keys = new ShardKeys('shop', 3)
     expect(keys.prefix).toBe('{shop:3}')
     expect(keys.live).toBe('{shop:3}/live')
+    expect(keys.duties).toBe('{shop:3}/duties')
     expect(keys.run('r')).toBe('{shop:3}/run:r')
     expect(keys.out('r')).toBe('{shop:3}/out:r')
     expect(keys.log('r')).toBe('{shop:3}/log:r')
@@ -46,6 +52,7 @@ describeWithRedis(
       try {
         await expect(limited.get('elsewhere')).rejects.toThrow(/NOPERM/)
         await driveEveryMove(new Driver(limited, NODES, { maxCrashes: 1, namespace }))
+        await driveRerunMoves(new Driver(limited, NODES, { namespace }))
         await driveSharedMoves(new SharedLimits(limited, new ShardKeys(namespace, 0), 1_000))
       } finally {
         limited.disconnect()
@@ -78,6 +85,22 @@ async function driveEveryMove(driver: Driver): Promise<void> {
   await driver.coordinator.refuse(delivery, { reason: '{}', flow: '', job: '' })
 }
 
+async function driveRerunMoves(driver: Driver): Promise<void> {
+  await (await driver.openGranted()).settle('a', failure())
+  await (await driver.claimGranted(1)).settle('alert', failure())
+  const reruns = rerunsOf(driver)
+  expect(await reruns.retryNodes(driver.runId, driver.indexOf('alert'))).toMatchObject({
+    status: 'ok',
+  })
+  await (await driver.claimGranted(2)).settle('alert', failure())
+  const rerun = await createdRerun(driver, reruns)
+  expect(await rerun.open(await rerun.deliver(0))).toMatchObject({ status: 'granted' })
+  const second = await driver.deliver(0)
+  expect(await reruns.refuse(second, '{}', { action: 'stop', reason: 'expired' })).toBe(
+    'run_exists',
+  )
+}
+
 async function driveSharedMoves(limits: SharedLimits): Promise<void> {
   const holder = { runId: 'r', index: 0, attempt: 2 }
   const budget = { key: 'k', ratio: 0, minPerSecond: 1, burst: 1 }
@@ -93,6 +116,14 @@ async function driveSharedMoves(limits: SharedLimits): Promise<void> {
   expect(await limits.renewProbe('k', holder)).toBe('stale')
 }
 
+/** The functions that fragments define at their top level. */
+function functionsIn(fragments: readonly Fragment[]): string[] {
+  const texts = fragments.map((name) => readFragment(name))
+  return texts.flatMap((text) =>
+    Array.from(text.matchAll(/^local function (\w+)/gm), ([, name = '']) => name),
+  )
+}
+
 describe('the Lua files', () => {
   test('are all part of a composed script', () => {
     const files = readdirSync(LUA, { recursive: true, encoding: 'utf8' })
@@ -101,10 +132,13 @@ describe('the Lua files', () => {
   })
 
   test.runIf(findExecutable(thisMachine(), 'luacheck') !== null).each([
-    ['the moves of runs', loadMoves],
-    ['the moves of shared limits', loadSharedMoves],
-  ])('are clean for luacheck when they are composed: %s', (_name, load) => {
+    ['the moves of runs', loadMoves, []],
+    // It does not use all that the fragments of runs define.
+    ['the moves of reruns', loadRerunMoves, functionsIn(FRAGMENTS)],
+    ['the moves of shared limits', loadSharedMoves, []],
+  ] as const)('are clean for luacheck when they are composed: %s', (_name, load, unused) => {
     const args = [
+      ...unused.flatMap((name) => ['--ignore', `211/${name}`]),
       '--std',
       'lua51',
       '--globals',
@@ -119,7 +153,7 @@ describe('the Lua files', () => {
 })
 
 describeWithRedis('a composed script', () => {
-  test.each([loadMoves, loadSharedMoves])(
+  test.each([loadMoves, loadRerunMoves, loadSharedMoves])(
     'is known by the hash that Redis gives it: %o',
     async (load) => {
       const { source, sha } = load()

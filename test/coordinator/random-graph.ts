@@ -123,26 +123,33 @@ const inBody = drawnIn(withMaps(50), mapOver(innermost, 3))
 const drawn: fc.Arbitrary<Drawn> = drawnIn(withMaps(4), mapOver(inBody, 4))
 
 /** Any kind of node with any upstreams, far more than flows can build: the scripts must cope with all. */
-export const randomRun: fc.Arbitrary<RandomRun> = fc
-  .tuple(
-    fc.array(drawn, { minLength: 1, maxLength: MAX_NODES, size: 'max' }),
-    fc.option(fc.array(fc.nat(MAX_NODES), { minLength: 1, maxLength: 5 }), { freq: 4 }),
-  )
-  .map(([places, decisive]): RandomRun => {
-    const made: Made[] = []
-    for (const place of places) {
-      if (made.length < MAX_NODES) made.push(...nodesOf(place, made, made))
-    }
-    const outside = made.filter(({ spec }) => spec.map === undefined)
-    const keys = decisive?.flatMap((number) => outside[number % outside.length]?.spec.key ?? [])
-    const specs = made.map(({ spec }) => spec)
-    const run: RandomRun = {
-      graph: graphOf(specs, keys && [...new Set(keys)]),
-      stepsOf: (index) => inTurn(made[templateOf(index)]?.steps ?? [], index) ?? ['succeed'],
-      itemsOf: (index) => inTurn(made[templateOf(index)]?.items ?? [], index) ?? 0,
-    }
-    return Object.assign(run, { [fc.toStringMethod]: () => describeRun(made) })
-  })
+export const randomRun: fc.Arbitrary<RandomRun> = runOf(drawn)
+
+/** The same without maps. */
+export const plainRandomRun: fc.Arbitrary<RandomRun> = runOf(innermost)
+
+function runOf(place: fc.Arbitrary<Drawn>): fc.Arbitrary<RandomRun> {
+  return fc
+    .tuple(
+      fc.array(place, { minLength: 1, maxLength: MAX_NODES, size: 'max' }),
+      fc.option(fc.array(fc.nat(MAX_NODES), { minLength: 1, maxLength: 5 }), { freq: 4 }),
+    )
+    .map(([places, decisive]): RandomRun => {
+      const made: Made[] = []
+      for (const place of places) {
+        if (made.length < MAX_NODES) made.push(...nodesOf(place, made, made))
+      }
+      const outside = made.filter(({ spec }) => spec.map === undefined)
+      const keys = decisive?.flatMap((number) => outside[number % outside.length]?.spec.key ?? [])
+      const specs = made.map(({ spec }) => spec)
+      const run: RandomRun = {
+        graph: graphOf(specs, keys && [...new Set(keys)]),
+        stepsOf: (index) => inTurn(made[templateOf(index)]?.steps ?? [], index) ?? ['succeed'],
+        itemsOf: (index) => inTurn(made[templateOf(index)]?.items ?? [], index) ?? 0,
+      }
+      return Object.assign(run, { [fc.toStringMethod]: () => describeRun(made) })
+    })
+}
 
 /** What happens to a node of an item differs from item to item. */
 function inTurn<T>(variants: readonly T[], index: number): T | undefined {

@@ -30,7 +30,7 @@ export async function execute(
 /** How the run should have ended, given what happened to its attempts. */
 export function expected(
   run: RandomRun,
-  { happened }: UnreliableWorkers,
+  { happened }: Pick<UnreliableWorkers, 'happened'>,
   ended: RunSnapshot,
 ): ExpectedRun {
   const places = placesIn(run.graph, ended)

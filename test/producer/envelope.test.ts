@@ -29,6 +29,21 @@ describe('readEnvelope', () => {
     expect(readEnvelope(data)).toEqual({ envelope: data })
   })
 
+  test('reads a run retry as data, with its defaults', () => {
+    const options = { runRetry: { maxRetries: 2, policy: { kind: 'constant', delay: '1m' } } }
+    expect(readEnvelope({ ...FLOW, options })).toMatchObject({
+      envelope: {
+        options: {
+          runRetry: {
+            maxRetries: 2,
+            strategy: 'from-failure',
+            policy: { kind: 'constant', delay: 60_000 },
+          },
+        },
+      },
+    })
+  })
+
   test.each<[string, unknown, RegExp]>([
     ['nothing', undefined, /expected object|expected kind/i],
     ['null', null, /expected object|expected kind/i],
@@ -68,6 +83,12 @@ describe('readEnvelope', () => {
       { ...FLOW, options: { nodes: { ping: { queue: 'q' } } } },
       /Unrecognized key: "queue"[\s\S]*at options\.nodes\.ping/,
     ],
+    [
+      'a run retry that is none',
+      { ...FLOW, options: { runRetry: { maxRetries: 1, strategy: 'some' } } },
+      /one of 'from-failure', 'all', got "some"[\s\S]*at options\.runRetry/,
+    ],
+    ['a record of a rerun', { ...FLOW, options: { rerun: {} } }, /Unrecognized key: "rerun"/],
     [
       'a parent that is no run',
       { ...FLOW, options: { parent: { runId: 'mine', node: 'a', rootId: '0-x' } } },

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { ShardKeys } from '../../src/coordinator/keys.ts'
+import { Reruns } from '../../src/coordinator/reruns.ts'
 import { flow, policy, task } from '../../src/index.ts'
+import { rerunOptions } from '../../src/producer/rerun-options.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { openScene, PATIENCE_MS, TEST_TIMEOUT_MS } from './scene.ts'
 
@@ -51,6 +54,43 @@ describeWithRedis(
           expect(result.last).toEqual({ n: n + 1 })
           expect(result.middle).toHaveLength(5)
         }
+      },
+      TEST_TIMEOUT_MS,
+    )
+
+    test(
+      'retries a run as a whole whose worker never did, and adds the job of a rerun that has none',
+      async ({ onTestFinished }) => {
+        const scene = openScene(onTestFinished)
+        const bad = task({ name: 'bad', input: z.object({}) }, (_, { run }) => {
+          if (!run.id.includes('~')) throw new Error('broken')
+          return 'done'
+        })
+        const retried = flow({ name: 'retried', input: z.object({}) }, () => bad({}))
+        await scene.startWorker({ ...SHORT_BOUND, flows: [retried] })
+        const run = await scene.producer.enqueue(retried, {})
+        await expect(run.result({ timeout: PATIENCE_MS })).rejects.toMatchObject({ node: 'bad' })
+        // As a worker leaves it that dies after the settle which ended the run, its job having gone on.
+        const key = `${scene.prefix}/run:${run.id}`
+        const options = JSON.stringify({ runRetry: { maxRetries: 1, strategy: 'from-failure' } })
+        await scene.redis.hset(key, { ra: '1', rd: 'due', o: options })
+        await scene.redis.zadd(`${scene.prefix}/duties`, 0, run.id)
+        await expect
+          .poll(() => scene.redis.hget(key, 'rd'), { timeout: PATIENCE_MS })
+          .toBe(`${run.id}~1`)
+        expect(await run.result({ timeout: PATIENCE_MS })).toBe('done')
+
+        const keys = new ShardKeys(scene.namespace, 0)
+        const retention = { succeededMs: 3_600_000, failedMs: 3_600_000 }
+        const reruns = new Reruns(scene.redis, keys, { retention, maxCrashes: 3 })
+        const read = await run.read()
+        if (!read) throw new Error('the run is gone')
+        const record = rerunOptions('', read, { by: 'hand', strategy: 'all' })
+        const created = await reruns.create(run.id, record, { by: 'hand' }, 0, null)
+        if (created.status !== 'ok') throw new Error(created.reason)
+        const again = scene.producer.run(created.runId)
+        expect(await again.state()).toBe('queued')
+        expect(await again.result({ timeout: PATIENCE_MS })).toBe('done')
       },
       TEST_TIMEOUT_MS,
     )

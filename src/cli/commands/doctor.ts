@@ -4,11 +4,14 @@ import { pino } from 'pino'
 import { connectRedis, waitForRedis } from '../../coordinator/connection.ts'
 import { Coordinator } from '../../coordinator/coordinator.ts'
 import { ShardKeys } from '../../coordinator/keys.ts'
+import { Reruns } from '../../coordinator/reruns.ts'
+import { RunReader } from '../../coordinator/run-reader.ts'
 import { type Duration, toMs } from '../../core/duration.ts'
 import { Queues } from '../../producer/queues.ts'
 import { Graphs } from '../../worker/graphs.ts'
 import { Handlers } from '../../worker/handlers.ts'
 import { type Finding, Reconciler } from '../../worker/reconciler.ts'
+import { RunRetries } from '../../worker/run-retries.ts'
 import type { Suspicion } from '../../worker/suspicions.ts'
 import { type GlobalOptions, readGlobalOptions } from '../global-options.ts'
 
@@ -50,12 +53,25 @@ async function withReconciler(
     await waitForRedis(redis, location)
     const keys = new ShardKeys(namespace, 0)
     const retention = { succeededMs: DAY_MS, failedMs: 7 * DAY_MS }
-    const coordinator = new Coordinator(redis, keys, { retention, maxCrashes: 3 })
+    const settings = { retention, maxCrashes: 3 }
+    const coordinator = new Coordinator(redis, keys, settings)
+    const reruns = new Reruns(redis, keys, settings)
     const queues = new Queues(redis, keys.prefix, { onError: () => {} })
     const graphs = new Graphs(coordinator, new Handlers([], []))
     const logger = pino({ level: 'silent' })
-    const owner = 'doctor'
-    await work(new Reconciler({ redis, coordinator, graphs, queues, logger, boundMs, owner }))
+    const reader = new RunReader(redis, keys)
+    const reconciler = new Reconciler({
+      redis,
+      coordinator,
+      reruns,
+      runRetries: new RunRetries({ reruns, reader, queues, logger, hooks: {}, retries: 'on' }),
+      graphs,
+      queues,
+      logger,
+      boundMs,
+      owner: 'doctor',
+    })
+    await work(reconciler)
     await queues.close()
   } finally {
     redis.disconnect()
@@ -79,5 +95,7 @@ function describe(suspicion: Suspicion): string {
       return `node ${suspicion.index} can run, and no ticket holds it`
     case 'parked':
       return 'a node is parked, and the run is not paused'
+    case 'unqueued':
+      return 'it repeats another run, and its job does not exist'
   }
 }

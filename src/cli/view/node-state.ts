@@ -40,7 +40,11 @@ export function stateText(node: NodeSnapshot, now: number): string {
   if (node.state === 'waiting') return waitingText(node.waitingFor, left)
   if (node.state === 'upstream_failed') return `upstream failed (${causesText(node)})`
   if (node.skipReason !== null) return `skipped (${node.skipReason.replaceAll('_', ' ')})`
-  return node.forgiven ? `${node.state}, forgiven` : node.state
+  return [
+    node.state,
+    ...(node.forgiven ? ['forgiven'] : []),
+    ...(node.reused ? ['reused'] : []),
+  ].join(', ')
 }
 
 const MAX_CAUSES = 3

@@ -1,5 +1,6 @@
 import type { LoggedAttempt } from '../../coordinator/run-record.ts'
 import type { NodeSnapshot, RunSnapshot } from '../../coordinator/run-snapshot.ts'
+import type { Rerun } from '../../core/lineage.ts'
 import { durationText } from './duration-text.ts'
 import { decisionText, failureText } from './failure-text.ts'
 import { headLine, keyWidthOf, nodeLine } from './node-line.ts'
@@ -18,6 +19,7 @@ export function reportRun(run: RunSnapshot, now: number, { colors }: Terminal): 
     headLine(run, now, colors),
     `opened ${new Date(run.openedAt).toISOString()}`,
     ...parentLines(run),
+    ...lineageLines(run),
     ...(refusal ? [`refused (${refusal.reason}): ${refusal.error.message}`] : []),
     '',
     ...nodes.flatMap((node) => [
@@ -35,6 +37,22 @@ function parentLines({ parent, rootId }: RunSnapshot): string[] {
   if (parent === null) return []
   const root = rootId === parent.runId ? '' : `, whose root is ${rootId}`
   return [`started by ${parent.node} of run ${parent.runId}${root}`]
+}
+
+function lineageLines(run: RunSnapshot): string[] {
+  const { rerun, reruns, retriedBy, willRetry, retryDecision } = run
+  const isPending = willRetry && retriedBy === null
+  return [
+    ...(rerun ? [`repeats run ${rerun.of} (${rerunText(rerun)})`] : []),
+    ...(isPending ? ['whether it is retried as a whole is being decided'] : []),
+    ...(retryDecision ? [`the run as a whole: ${decisionText(retryDecision)}`] : []),
+    ...reruns.map((id) => (id === retriedBy ? `retried by run ${id}` : `repeated by run ${id}`)),
+  ]
+}
+
+function rerunText({ by, retryNumber, strategy }: Rerun): string {
+  const what = strategy === 'all' ? 'everything' : 'from the failure'
+  return by === 'hand' ? `${what}, by hand` : `${what}, automatic retry ${retryNumber}`
 }
 
 function waitLine({ waitingSince, dueAt }: NodeSnapshot): string[] {

@@ -9,7 +9,7 @@ local function cancel(run)
   local key = runKey(run)
   local state, at = unpack(call('HMGET', key, 's', 'at'))
   if state == 'C' then return {'ok'} end
-  if state and state ~= 'R' then return {'refused', 'final'} end
+  if state and state ~= 'R' and state ~= 'N' then return {'refused', 'final'} end
   call('HSET', key, 's', 'C', 'at', at or now, 'e', now - int(at or now))
   call('ZREM', LIVE, run)
   keepFor(run, KEPT_FAILED)

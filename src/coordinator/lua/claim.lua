@@ -14,7 +14,8 @@
 --       at: when the run was opened, epoch ms; start is relative to it
 --   {'nothing', toAdd}               the ticket has no row any more: its job may end
 --   {'ended', toAdd, lastLogLine}    the row holds only finally failed nodes: the job fails again, nothing executes
---   {'refused', reason}              lease | no_run | run_refused | cancelled | descendant_started
+--   {'refused', reason}              lease | no_run | run_refused | creating (a rerun: open it, rerun.lua) | cancelled |
+--                                    descendant_started | has_rerun
 -- Announces: started.
 -- Idempotent: under the same lease it answers with the same grants again. A running node under an older lease is
 --   closed as a crash, charged, and granted anew or failed with crash_loop.
@@ -42,6 +43,7 @@ local function claimTicket(delivery, stored, rowText)
   local run, ticket = delivery.run, delivery.ticket
   if not stored.state then return {'refused', 'no_run'} end
   if stored.state == 'X' then return {'refused', 'run_refused'} end
+  if stored.state == 'N' then return {'refused', 'creating'} end
   local isCancelled = stored.state == 'C'
   local row = rowText and readRow(rowText)
   if isCancelled and not (row and row.state == 'e') then return {'refused', 'cancelled'} end

@@ -5,16 +5,15 @@
 --   fresh ('1': the job has no failed attempt behind it), graph (hash), nodeCount, roots (<index>.<home>.<delayMs>.<place>,
 --   ...; home 1: it may run in this very delivery), grain (nodes of one ticket), input (JSON, parsed by the flow's schema),
 --   options (JSON or ''), flow (name), place (queue@priority of the flow job, or '' for the default), foreign (queue|id of
---   the flow job if that id is not the run's, else ''), limits (maxCrashes by enqueue-time policies: <index>.<limit>,...)
+--   the flow job if that id is not the run's, else ''), limits (maxCrashes by enqueue-time policies: <index>.<limit>,...),
+--   retried ('1': a failed end asks for a retry of the run)
 -- Returns what `claim` returns, or
 --   {'refused', 'no_graph'}     the graph is not stored: store it and open again
 --   {'refused', 'run_expired'}  the run is unknown, but its job ran before: its state is gone
 -- A run that was refused before (see refuse.lua) opens when its job was retried by hand.
 -- Idempotent: as `claim` once the run exists.
-local GRAPH_TTL = 90 * 86400000 -- refreshed by every run that opens with the graph
-
 local function open(run, lease, token, job, started, seen, slots, isolated, fresh, graph, nodeCount, roots, grain,
-    input, options, flow, place, foreign, limits)
+    input, options, flow, place, foreign, limits, retried)
   if not holdsLease(job, token, started) then return {'refused', 'lease'} end
   local delivery = newDelivery(run, '0', lease, seen, slots, isolated)
   local stored, rowText = readRun(run, '0')
@@ -24,28 +23,15 @@ local function open(run, lease, token, job, started, seen, slots, isolated, fres
   if call('PEXPIRE', graphKey(graph), GRAPH_TTL) == 0 then return {'refused', 'no_graph'} end
 
   local change = newChange(run, now, graph, nodeCount .. '.0.0.0')
-  local key, home, facts = change.key, {}, {'s', 'R', 'g', graph, 'at', format('%d', now), 'i', input, 'q', flow}
-  for index, mayStay, delayMs, rootPlace in gmatch(roots, '(%d+)%.(%d)%.(%d+)%.(%d+)') do
-    if mayStay == '1' and #home < tonumber(grain) then home[#home + 1] = index
-    else change.ready[#change.ready + 1] = {index, tonumber(delayMs), rootPlace} end
-  end
-  for name, value in pairs({o = options, p = place, j = foreign}) do
+  local key, facts = change.key, {'s', 'R', 'g', graph, 'at', format('%d', now), 'i', input, 'q', flow}
+  for name, value in pairs({o = options, p = place, j = foreign, ra = retried}) do
     if value ~= '' then facts[#facts + 1] = name; facts[#facts + 1] = value end
   end
   for index, limit in gmatch(limits, '(%d+)%.(%d+)') do facts[#facts + 1] = 'm' .. index; facts[#facts + 1] = limit end
-  call('ZADD', LIVE, now, run)
   if state then
     call('HDEL', key, 'x', 'e')
     call('PERSIST', key)
   end
   change.fields = facts
-  giveTickets(change, '0', tonumber(grain))
-  change.ready = {}
-  if #home > 0 then
-    local row = {lease = '', by = '', place = '', tokens = '+' .. concat(home, ',+')}
-    return grantRow(change, delivery, {options = options, place = place}, row, false, true)
-  end
-  writeChange(change)
-  announce(run, 'started')
-  return {'nothing', concat(change.toAdd, ';')}
+  return beginRun(change, delivery, roots, grain, {options = options, place = place})
 end

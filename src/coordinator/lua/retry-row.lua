@@ -1,7 +1,7 @@
 -- retryRow: the manual retry in place of the finally failed nodes that an ended row holds (R11, R12).
 -- Budgets are fresh, attempt numbers continue, unstarted descendants return to pending, the run is reopened.
--- Refused (returns the reason, nothing is written) when a descendant has started; returns nil when done, with `change`
--- and `row.tokens` such that the claim that called it grants the nodes.
+-- Refused (returns the reason, nothing is written) when the run has a rerun, or a descendant has started; returns nil when
+-- done, with `change` and `row.tokens` such that the claim that called it grants the nodes.
 
 -- Has this join made up for a failure, or this group tolerated one? Then its value is in use, and what it forgave stays
 -- forgiven.
@@ -107,22 +107,33 @@ local function resetDescendant(change, index, retried, reset)
   else change.spent[#change.spent + 1] = 'w' .. index end
 end
 
-local function retryRow(change, ticket, runState, row)
-  local retried, tokens, ended = {}, {}, change.elapsed
-  for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
+-- Reopens finally failed nodes, and the run: they are ready, in the rows of the tickets that `ticketOf` names. Returns why
+-- not (nothing is written then), or nil.
+local function reopenNodes(change, runState, retried, ticketOf, by)
+  local made, duty = unpack(call('HMGET', change.key, 'rr', 'rd'))
+  if made or duty == 'due' then return 'has_rerun' end
   local reset, counted = unstartedDescendants(change, retried)
+  local ended = change.elapsed
   if not reset then return 'descendant_started' end
   for index, uncounted in pairs(counted) do recountGroup(change, index, uncounted) end
   for index in pairs(reset) do resetDescendant(change, index, retried, reset) end
   for index in pairs(retried) do
     local state, attempts = unpackNode(call('HGET', change.key, 'n' .. index))
-    call('HSET', change.key, 'n' .. index, packNode('Y', attempts, ticket, 0, 0, '', ''))
-    appendLog(change.run, index, '0|retried|' .. ended .. '|' .. ended .. '|{"by":"job"}')
+    call('HSET', change.key, 'n' .. index, packNode('Y', attempts, ticketOf(index), 0, 0, '', ''))
+    appendLog(change.run, index, '0|retried|' .. ended .. '|' .. ended .. '|{"by":"' .. by .. '"}')
     change.left = change.left + 1
     if state == 'F' then change.failed = change.failed - 1 end
-    tokens[#tokens + 1] = '+' .. index
   end
   if runState ~= 'R' then reopenRun(change.run) end
+  return nil
+end
+
+local function retryRow(change, ticket, runState, row)
+  local retried, tokens = {}, {}
+  for index in gmatch(row.tokens, '!(%d+)') do retried[index] = true end
+  local refusal = reopenNodes(change, runState, retried, function() return ticket end, 'job')
+  if refusal then return refusal end
+  for index in pairs(retried) do tokens[#tokens + 1] = '+' .. index end
   row.tokens, row.lease = concat(tokens, ','), ''
   return nil
 end

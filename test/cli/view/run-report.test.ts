@@ -21,6 +21,38 @@ describe('reportRun', () => {
     expect(reportRun(run([node('a')], { parent, rootId }), 0, terminal)).toMatch(expected)
   })
 
+  test('says what it repeats, what retries it, and why', () => {
+    const rerun = {
+      of: '0-run',
+      rootId: '0-run',
+      strategy: 'from-failure',
+      by: 'retry',
+      retryNumber: 1,
+      delays: [0],
+    } as const
+    const repeated = reportRun(run([node('a')], { rerun }), 0, terminal)
+    expect(repeated).toContain('\nrepeats run 0-run (from the failure, automatic retry 1)\n')
+
+    const retryDecision = { action: 'stop', reason: 'exhausted' } as const
+    const ended = { state: 'failed', reruns: ['0-run~1'], retryDecision } as const
+    const failed = reportRun(run([node('a')], ended), 0, terminal)
+    expect(failed).toContain('\nthe run as a whole: no retry: exhausted\nrepeated by run 0-run~1\n')
+    const parts = {
+      state: 'failed',
+      willRetry: true,
+      retriedBy: '0-run~1',
+      reruns: ['0-run~1'],
+    } as const
+    expect(reportRun(run([node('a')], parts), 0, terminal)).toContain('\nretried by run 0-run~1\n')
+    const due = { state: 'failed', willRetry: true } as const
+    expect(reportRun(run([node('a')], due), 0, terminal)).toContain('is being decided')
+  })
+
+  test('says of a node that it was reused', () => {
+    const kept = node('a', { state: 'succeeded', reused: true })
+    expect(reportRun(run([kept]), 0, terminal)).toMatch(/a .*reused/)
+  })
+
   test.each(['budget', 'breaker'] as const)(
     'says of a node that waits for a %s since when, and when it looks again',
     (waitingFor) => {

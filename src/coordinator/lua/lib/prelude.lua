@@ -8,6 +8,7 @@ local match, gmatch, gsub, find, sub, format =
 local concat, floor, ceil, max, min = table.concat, math.floor, math.ceil, math.max, math.min
 local PREFIX, KEPT, KEPT_FAILED, MAX_CRASHES = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local LIVE = PREFIX .. '/live' -- sorted set: run id by the time of its next check
+local DUTIES = PREFIX .. '/duties' -- sorted set: failed runs about whose retry nobody has decided yet, by their end
 
 -- Redis' own clock in ms: `now` rounded down for comparing, `nowCeil` up for making due times, so never early (R15).
 local TIME = call('TIME')

@@ -2,9 +2,9 @@ import type { Place, TicketToAdd } from '../coordinator/answers.ts'
 import { ticketJobId } from '../core/ids.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import { templateOf } from '../flow/instances.ts'
-import { ENVELOPE_VERSION, type TicketData } from '../producer/envelope.ts'
-import { DEFAULT_QUEUE, JOB_OPTIONS } from '../producer/job-options.ts'
-import type { Queues } from '../producer/queues.ts'
+import { ENVELOPE_VERSION, type TicketData } from './envelope.ts'
+import { DEFAULT_QUEUE, JOB_OPTIONS } from './job-options.ts'
+import type { Queues } from './queues.ts'
 
 /** The place of runs that name none. */
 export const DEFAULT_PLACE: Place = { queue: DEFAULT_QUEUE, priority: 0 }
