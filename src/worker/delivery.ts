@@ -1,5 +1,6 @@
-import type { ClaimAnswer, ClaimRefusal, Place, TicketToAdd } from '../coordinator/answers.ts'
+import type { ClaimAnswer, ClaimRefusal, TicketToAdd } from '../coordinator/answers.ts'
 import type { Coordinator, Delivery, Slots } from '../coordinator/coordinator.ts'
+import type { RunReader } from '../coordinator/run-reader.ts'
 import { readLogLine } from '../coordinator/run-record.ts'
 import type { SharedLimits } from '../coordinator/shared-limits.ts'
 import { messageOf } from '../core/errors.ts'
@@ -19,7 +20,7 @@ import type { WorkerSettings } from './options.ts'
 import type { Permits } from './permits.ts'
 import { type RowEnd, RowRun } from './row-run.ts'
 import type { TaskDurations } from './task-durations.ts'
-import { addTickets, DEFAULT_PLACE } from './tickets.ts'
+import { addTickets, addTicketsOf, DEFAULT_PLACE } from './tickets.ts'
 
 /** What all deliveries of a worker share. */
 export interface DeliverySurroundings {
@@ -28,6 +29,8 @@ export interface DeliverySurroundings {
   readonly handlers: Handlers
   readonly policies: PolicyRegistry
   readonly graphs: Graphs
+  /** Reads runs whole: those that nodes have waited for. */
+  readonly reader: RunReader
   readonly queues: Queues
   readonly settings: WorkerSettings
   readonly running: RunningAttempts
@@ -171,22 +174,13 @@ class DeliveryRun {
   }
 
   async #addOwed(toAdd: readonly TicketToAdd[]): Promise<void> {
-    if (toAdd.length === 0) return
-    const { graph, place } = await this.#around.graphs.ofRun(this.#delivery.runId)
-    await this.#addTickets(graph, place, toAdd)
-  }
-
-  #addTickets(
-    graph: KnownGraph,
-    place: Place | null,
-    toAdd: readonly TicketToAdd[],
-  ): Promise<void> {
-    const { queues } = this.#around
-    return addTickets(queues, this.#delivery.runId, graph.graph, place ?? DEFAULT_PLACE, toAdd)
+    await addTicketsOf(this.#around, this.#delivery.runId, toAdd)
   }
 
   async #execute(claim: Granted, graph: KnownGraph): Promise<DeliveryEnd | null> {
-    const owed = this.#addTickets(graph, claim.place, claim.toAdd)
+    const { runId } = this.#delivery
+    const run = { runId, graph: graph.graph, place: claim.place ?? DEFAULT_PLACE }
+    const owed = addTickets(this.#around, run, claim.toAdd)
     if (claim.grants.length === 0) {
       await owed
       return await this.#withoutGrants(claim)

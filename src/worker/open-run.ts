@@ -7,7 +7,7 @@ import type { Hooks } from '../core/hooks.ts'
 import { toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
-import type { TaskNode } from '../flow/graph.ts'
+import { isWorkNode, type WorkNode } from '../flow/graph.ts'
 import { type Envelope, type RunOptions, readEnvelope } from '../producer/envelope.ts'
 import { namedError } from './attempt-end.ts'
 import { companySize, enqueuedCrashLimit } from './company.ts'
@@ -16,10 +16,10 @@ import type { DeliveryEnd } from './delivery-end.ts'
 import type { Handlers, KnownFlow } from './handlers.ts'
 import type { WorkerSettings } from './options.ts'
 import type { TaskDurations } from './task-durations.ts'
-import { DEFAULT_PLACE, placeOf } from './tickets.ts'
+import { addTicketsOf, DEFAULT_PLACE, placeOf, type TicketSurroundings } from './tickets.ts'
 
 /** What opening a run needs of its worker. */
-export interface OpenSurroundings {
+export interface OpenSurroundings extends TicketSurroundings {
   readonly coordinator: Coordinator
   readonly handlers: Handlers
   readonly durations: TaskDurations
@@ -59,7 +59,7 @@ export async function openRun(
     fresh: job.isFresh,
     graph,
     roots,
-    grain: companySize(around, rootTasks(graph), options),
+    grain: companySize(around, rootNodes(graph), options),
     input: input.text,
     options: envelope.options ? JSON.stringify(options) : '',
     place: placeOfRun(job),
@@ -80,10 +80,10 @@ function announceOpening(
   hooks.onRunOpened?.({ runId, flow })
 }
 
-function rootTasks({ roots, graph }: CompiledGraph): TaskNode[] {
+function rootNodes({ roots, graph }: CompiledGraph): WorkNode[] {
   return roots.flatMap((index) => {
     const node = graph.nodes[index]
-    return node?.kind === 'task' ? [node] : []
+    return isWorkNode(node) ? [node] : []
   })
 }
 
@@ -98,7 +98,7 @@ function crashLimits(graph: CompiledGraph, options: RunOptions): Map<number, num
   const limits = new Map<number, number>()
   if (options.retry === undefined && !options.nodes) return limits
   graph.graph.nodes.forEach((node, index) => {
-    const limit = node.kind === 'task' ? enqueuedCrashLimit(node, options) : undefined
+    const limit = isWorkNode(node) ? enqueuedCrashLimit(node, options) : undefined
     if (limit !== undefined) limits.set(index, limit)
   })
   return limits
@@ -134,7 +134,7 @@ async function parseInput(
 function rootsFor(graph: CompiledGraph, runPlace: Place): Root[] {
   return graph.roots.map((index) => {
     const node = graph.graph.nodes[index]
-    const delayMs = node?.kind === 'task' ? (node.delayMs ?? 0) : 0
+    const delayMs = isWorkNode(node) ? (node.delayMs ?? 0) : 0
     const { queue, priority } = placeOf(graph, index, runPlace)
     const isAtHome = queue === runPlace.queue && priority === runPlace.priority
     return { index, delayMs, home: delayMs === 0 && isAtHome, place: graph.places[index] ?? 0 }
@@ -186,7 +186,10 @@ async function refuse(
     flow,
     job: job.id === delivery.runId ? '' : `${job.queue}|${job.id}`,
   })
-  if (answer.status === 'ok') return { kind: 'failed', message: problem }
+  if (answer.status === 'ok') {
+    await addTicketsOf(around, delivery.runId, answer.toAdd)
+    return { kind: 'failed', message: problem }
+  }
   if (answer.reason === 'lease') return { kind: 'lost' }
   // A delivery before this one opened the run: what it holds is to be executed.
   return await around.coordinator.claim(delivery, slots)

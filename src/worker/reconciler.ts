@@ -1,6 +1,7 @@
 import type { TicketToAdd } from '../coordinator/answers.ts'
 import type { RedisConnection } from '../coordinator/connection.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { RunReader } from '../coordinator/run-reader.ts'
 import {
   holdReconcilerLease,
   markChecked,
@@ -13,7 +14,7 @@ import { ticketJobId } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Queues } from '../producer/queues.ts'
 import type { Graphs } from './graphs.ts'
-import { type JobFate, type Suspicion, suspicionsIn } from './suspicions.ts'
+import { type Fate, type Suspicion, suspicionsIn } from './suspicions.ts'
 import { addTickets, DEFAULT_PLACE, placeOf } from './tickets.ts'
 
 /** What a reconciler works with. */
@@ -21,6 +22,7 @@ export interface ReconcilerParts {
   readonly redis: RedisConnection
   readonly coordinator: Coordinator
   readonly graphs: Graphs
+  readonly reader: RunReader
   readonly queues: Queues
   readonly logger: Logger
   /** The recovery bound B: what has not changed for so long is acted on. */
@@ -104,7 +106,10 @@ export class Reconciler {
   }
 
   async #look(run: RunRows): Promise<Finding[]> {
-    const suspicions = await suspicionsIn(run, (ticket) => this.#fateOf(run, ticket))
+    const suspicions = await suspicionsIn(run, {
+      ofTicket: (ticket) => this.#fateOf(run, ticket),
+      ofChild: (index, child) => this.#fateOfChild(run, index, child),
+    })
     const findings: Finding[] = []
     for (const suspicion of suspicions) {
       const wasMended = this.#isOld(run.runId, suspicion) && (await this.#mend(run, suspicion))
@@ -149,6 +154,16 @@ export class Reconciler {
           run,
           await coordinator.adopt(runId, suspicion.index, suspicion.evidence),
         )
+      case 'deserted':
+        // As above: a dead job of the child's id.
+        if ((await this.#parts.reader.hasEnded(suspicion.child)) === null) {
+          const queue = await this.#childQueue(run, suspicion.index)
+          await this.#parts.queues.get(queue).remove(suspicion.child)
+        }
+        return this.#addAnswer(
+          run,
+          await coordinator.adopt(runId, suspicion.index, suspicion.evidence),
+        )
       case 'parked':
         return this.#addAnswer(run, await coordinator.resume(runId))
     }
@@ -162,16 +177,33 @@ export class Reconciler {
   }
 
   async #add(run: RunRows, tickets: readonly TicketToAdd[]): Promise<boolean> {
-    const { graphs, queues } = this.#parts
-    const { graph } = await graphs.get(run.graph)
-    await addTickets(queues, run.runId, graph, run.place ?? DEFAULT_PLACE, tickets)
+    const { runId, place } = run
+    const { graph } = await this.#parts.graphs.get(run.graph)
+    await addTickets(this.#parts, { runId, graph, place: place ?? DEFAULT_PLACE }, tickets)
     return true
   }
 
-  async #fateOf(run: RunRows, ticket: number): Promise<JobFate> {
+  async #fateOf(run: RunRows, ticket: number): Promise<Fate> {
     const { queue, jobId } = await this.#jobOf(run, ticket)
+    return await this.#fateOfJob(queue, jobId)
+  }
+
+  async #fateOfJob(queue: string, jobId: string): Promise<Fate> {
     const state = await this.#parts.queues.get(queue).getJobState(jobId)
     return state === 'unknown' || state === 'completed' || state === 'failed' ? 'gone' : 'alive'
+  }
+
+  /** A child that has ended has told its parent: a node that still waits for it was forgotten. */
+  async #fateOfChild(run: RunRows, index: number, child: string): Promise<Fate> {
+    const hasEnded = await this.#parts.reader.hasEnded(child)
+    if (hasEnded !== null) return hasEnded ? 'gone' : 'alive'
+    return await this.#fateOfJob(await this.#childQueue(run, index), child)
+  }
+
+  async #childQueue(run: RunRows, index: number): Promise<string> {
+    const { graph } = await this.#parts.graphs.get(run.graph)
+    const node = graph.graph.nodes[index]
+    return (node?.kind === 'run' ? node.child.queue : undefined) ?? DEFAULT_PLACE.queue
   }
 
   async #jobOf(run: RunRows, ticket: number): Promise<{ queue: string; jobId: string }> {

@@ -9,6 +9,7 @@ import {
 } from '../coordinator/connection.ts'
 import { Coordinator } from '../coordinator/coordinator.ts'
 import { ShardKeys } from '../coordinator/keys.ts'
+import { RunReader } from '../coordinator/run-reader.ts'
 import { askServer } from '../coordinator/server-report.ts'
 import { findObstacle } from '../coordinator/server-requirements.ts'
 import { SharedLimits } from '../coordinator/shared-limits.ts'
@@ -93,6 +94,7 @@ export class Worker {
       handlers,
       policies,
       graphs: new Graphs(coordinator, handlers),
+      reader: new RunReader(this.#redis, keys),
       queues: this.#queues,
       settings: this.#settings,
       running: this.#running,
@@ -110,6 +112,7 @@ export class Worker {
       redis: this.#redis,
       coordinator,
       graphs: surroundings.graphs,
+      reader: surroundings.reader,
       queues: this.#queues,
       logger: this.#logger,
       boundMs: recoveryBound(this.#settings),

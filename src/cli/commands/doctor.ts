@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { connectRedis, waitForRedis } from '../../coordinator/connection.ts'
 import { Coordinator } from '../../coordinator/coordinator.ts'
 import { ShardKeys } from '../../coordinator/keys.ts'
+import { RunReader } from '../../coordinator/run-reader.ts'
 import { type Duration, toMs } from '../../core/duration.ts'
 import { Queues } from '../../producer/queues.ts'
 import { Graphs } from '../../worker/graphs.ts'
@@ -55,7 +56,9 @@ async function withReconciler(
     const graphs = new Graphs(coordinator, new Handlers([], []))
     const logger = pino({ level: 'silent' })
     const owner = 'doctor'
-    await work(new Reconciler({ redis, coordinator, graphs, queues, logger, boundMs, owner }))
+    const reader = new RunReader(redis, keys)
+    const parts = { redis, coordinator, graphs, reader, queues, logger, boundMs, owner }
+    await work(new Reconciler(parts))
     await queues.close()
   } finally {
     redis.disconnect()
@@ -77,6 +80,8 @@ function describe(suspicion: Suspicion): string {
       return `the job of ticket ${suspicion.ticket} is gone, and its nodes are not settled`
     case 'orphan':
       return `node ${suspicion.index} can run, and no ticket holds it`
+    case 'deserted':
+      return `node ${suspicion.index} waits for the run ${suspicion.child}, which is gone or has ended`
     case 'parked':
       return 'a node is parked, and the run is not paused'
   }
