@@ -1,6 +1,7 @@
 import type { NodeSnapshot, RunSnapshot } from '../coordinator/run-snapshot.ts'
 import type { FailureKind } from '../core/failure.ts'
 import type { NodeState, RunState } from '../core/states.ts'
+import { isWorkNode } from '../flow/graph.ts'
 
 /** What a run's history tells. All times are in ms. */
 export interface RunSummary {
@@ -9,7 +10,7 @@ export interface RunSummary {
   readonly state: RunState
   /** From its opening to its end; null while it goes on. */
   readonly durationMs: number | null
-  /** Every node that calls a task, in the graph's order. */
+  /** Every node that workers execute, in the graph's order. */
   readonly nodes: readonly NodeSummary[]
   /** Attempts after a node's first, over all nodes. */
   readonly retries: number
@@ -54,7 +55,7 @@ interface Attempt {
 
 /** Sums up a run from what is stored of it, and from nothing else. */
 export function summarise(run: RunSnapshot): RunSummary {
-  const nodes = run.nodes.filter((node) => node.kind === 'task')
+  const nodes = run.nodes.filter(isWorkNode)
   const retryStarts = nodes.flatMap((node) =>
     attemptsOf(node)
       .slice(1)

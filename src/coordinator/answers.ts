@@ -15,6 +15,8 @@ export interface Grant {
 
 /** A ticket whose job this delivery owes (R8). */
 export interface TicketToAdd {
+  /** Its run, where that is not the one that the move was made on: a run's end lets a node of its parent go on. */
+  readonly runId?: string
   readonly ticket: number
   readonly indices: readonly number[]
   readonly delayMs: number
@@ -106,7 +108,7 @@ export type ExpandAnswer =
 
 /** The answer to `refuse`. */
 export type RefuseAnswer =
-  | { readonly status: 'ok' }
+  | { readonly status: 'ok'; readonly toAdd: readonly TicketToAdd[] }
   | { readonly status: 'refused'; readonly reason: 'lease' | 'run_exists' }
 
 /** What a script answered, before it is read. The scripts are the trust border of this file. */
@@ -186,9 +188,30 @@ export function readValuesAnswer(raw: RawAnswer): {
 export function readRefuseAnswer(raw: RawAnswer): RefuseAnswer {
   switch (text(raw, 0)) {
     case 'ok':
-      return { status: 'ok' }
+      return { status: 'ok', toAdd: readTickets(text(raw, 1)) }
     case 'refused':
       return { status: 'refused', reason: text(raw, 1) as 'lease' | 'run_exists' }
+    default:
+      throw unexpected(raw)
+  }
+}
+
+/** The answer to `awaitChild`; the words are described in lua/await-child.lua. */
+export type AwaitAnswer =
+  | { readonly status: 'unopened' | 'live' | 'ended' | 'gone' }
+  | { readonly status: 'refused'; readonly reason: 'no_run' | 'cancelled' | 'superseded' }
+
+/** Reads the answer to `awaitChild`. */
+export function readAwaitAnswer(raw: RawAnswer): AwaitAnswer {
+  const status = text(raw, 0)
+  switch (status) {
+    case 'unopened':
+    case 'live':
+    case 'ended':
+    case 'gone':
+      return { status }
+    case 'refused':
+      return { status, reason: text(raw, 1) as 'no_run' | 'cancelled' | 'superseded' }
     default:
       throw unexpected(raw)
   }
@@ -251,7 +274,7 @@ function readGrants(list: string, openedAt: number): Grant[] {
   })
 }
 
-const TICKET = /^(\d+)=([\d,]+)\.(\d+)\.(.*)$/
+const TICKET = /^(?:([^/=]+)\/)?(\d+)=([\d,]+)\.(\d+)\.(.*)$/
 
 function readTickets(list: string): TicketToAdd[] {
   if (list === '') return []
@@ -259,8 +282,9 @@ function readTickets(list: string): TicketToAdd[] {
     const match = TICKET.exec(item)
     if (!match)
       throw new RepriseError('internal', `a move named a ticket that can't be read: ${item}`)
-    const [, ticket = '', indices = '', delayMs = '', place = ''] = match
+    const [, runId, ticket = '', indices = '', delayMs = '', place = ''] = match
     return {
+      ...(runId === undefined ? {} : { runId }),
       ticket: Number(ticket),
       indices: indices.split(',').map(Number),
       delayMs: Number(delayMs),

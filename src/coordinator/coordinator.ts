@@ -1,7 +1,9 @@
 import { RepriseError } from '../core/errors.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import { isWorkNode } from '../flow/graph.ts'
 import { templateOf } from '../flow/instances.ts'
 import {
+  type AwaitAnswer,
   type ClaimAnswer,
   type ExpandAnswer,
   formatPlace,
@@ -9,6 +11,7 @@ import {
   type Place,
   type RefuseAnswer,
   type RunMoveAnswer,
+  readAwaitAnswer,
   readClaimAnswer,
   readExpandAnswer,
   readPlace,
@@ -75,12 +78,14 @@ export interface CoordinatorSettings {
 
 /** How an attempt ended, as `settle` records it; see lua/settle.lua. */
 export type Outcome =
-  | { readonly kind: 'succeeded'; readonly result: string }
+  | { readonly kind: 'succeeded'; readonly result: string; readonly child?: string }
   /** A map has made its items. */
   | { readonly kind: 'expanded' }
-  | { readonly kind: 'failed'; readonly log: string }
+  | { readonly kind: 'failed'; readonly log: string; readonly child?: string }
   | {
       readonly kind: 'retry'
+      /** As for the others: the child run whose end the attempt has read. */
+      readonly child?: string
       readonly log: string
       readonly delayMs: number
       readonly place: Place | null
@@ -88,6 +93,8 @@ export type Outcome =
   | { readonly kind: 'interrupted'; readonly log: string }
   | { readonly kind: 'skipped'; readonly log: string }
   | { readonly kind: 'condition_false' }
+  /** The attempt goes on when the child run has ended; until then no row holds the node. */
+  | { readonly kind: 'awaiting'; readonly child: string }
   /** The grant is given back; `log` is recorded if the node gives up instead. */
   | { readonly kind: 'parked'; readonly cause: ParkCause; readonly log: string }
 
@@ -235,6 +242,7 @@ export class Coordinator {
       payloadOf(outcome),
       detailOf(outcome, graph.dependants[templateOf(index)] ?? ''),
       `${goOn.place}.${goOn.grain}.${goOn.slots}`,
+      'child' in outcome ? (outcome.child ?? '') : '',
     ]
     return readSettleAnswer(await this.#batch.runPart('settle', whole, args), openedAt)
   }
@@ -312,6 +320,18 @@ export class Coordinator {
     return readRunMoveAnswer(await this.#batch.run('recordChild', args))
   }
 
+  /** Remembers that an attempt starts a child run and waits for its end (lua/await-child.lua). */
+  async awaitChild(
+    delivery: Delivery,
+    { index, attempt }: Pick<Grant, 'index' | 'attempt'>,
+    key: string,
+    child: StoredChild,
+  ): Promise<AwaitAnswer> {
+    const { runId, ticket, lease } = delivery
+    const args = [runId, ticket, index, attempt, lease, key, child.runId, child.flow]
+    return readAwaitAnswer(await this.#batch.run('awaitChild', args))
+  }
+
   /** The child run that a call of a node's handler started before, or null. */
   async readChild(runId: string, index: number, key: string): Promise<StoredChild | null> {
     const text = await this.#redis.hget(this.keys.run(runId), childField(index, key))
@@ -383,7 +403,7 @@ export class Coordinator {
 
 function rootText({ graph, places }: CompiledGraph, index: number): string {
   const node = graph.nodes[index]
-  return `${index}.${node?.kind === 'task' ? (node.delayMs ?? 0) : 0}.${places[index] ?? 0}`
+  return `${index}.${isWorkNode(node) ? (node.delayMs ?? 0) : 0}.${places[index] ?? 0}`
 }
 
 /** How a script is told of a value: a group with its map, which knows how many items there are. */
@@ -394,15 +414,8 @@ function valueAddress({ graph, instances }: CompiledGraph, index: number): strin
 }
 
 function payloadOf(outcome: Outcome): string {
-  switch (outcome.kind) {
-    case 'succeeded':
-      return outcome.result
-    case 'expanded':
-    case 'condition_false':
-      return ''
-    default:
-      return outcome.log
-  }
+  if (outcome.kind === 'succeeded') return outcome.result
+  return 'log' in outcome ? outcome.log : ''
 }
 
 function detailOf(outcome: Outcome, dependants: string): string {
@@ -418,6 +431,7 @@ function detailOf(outcome: Outcome, dependants: string): string {
     case 'parked':
       return parkDetail(outcome.cause)
     case 'interrupted':
+    case 'awaiting':
       return ''
   }
 }

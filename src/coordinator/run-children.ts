@@ -10,6 +10,11 @@ export function childField(index: number, key: string): string {
   return `y${index}.${key}`
 }
 
+/** The field of a parent's hash that holds the child whose end a node waits for (lua/await-child.lua). */
+export function awaitedField(index: number): string {
+  return `a${index}`
+}
+
 /** How a child is stored. */
 export function formatChild({ runId, flow }: StoredChild): string {
   return `${runId}|${flow}`

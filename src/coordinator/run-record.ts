@@ -21,7 +21,7 @@ export interface NodeRecord {
   readonly ticket: number | null
   readonly retriesUsed: number
   readonly crashes: number
-  /** Start of the last attempt; since when it waits (H, B, O). */
+  /** Start of the last attempt; since when it waits (H, B, O, C). */
   readonly startedAt: number | null
   /** Due time (T, W, H, B, O), end (S, F, skipped), or the index of the causing node (U). */
   readonly x: number | null

@@ -2,6 +2,7 @@ import type { Place } from './answers.ts'
 import { readPlace } from './answers.ts'
 import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
+import { awaitedField } from './run-children.ts'
 
 /** A row of the ticket table (lua/lib/row.lua). */
 export interface StoredRow {
@@ -27,6 +28,8 @@ export interface RunRows {
     readonly index: number
     readonly letter: string
     readonly packed: string
+    /** The child run that it waits for, of a node in state C. */
+    readonly child: string | null
   }[]
 }
 
@@ -53,11 +56,15 @@ export async function readRunRows(
     foreignJob: run.j ?? null,
     rows: fields.flatMap(([name, packed]) => (/^t\d+$/.test(name) ? [readRow(name, packed)] : [])),
     nodes: fields.flatMap(([name, packed]) =>
-      /^n\d+$/.test(name)
-        ? [{ index: Number(name.slice(1)), letter: packed.charAt(0), packed }]
-        : [],
+      /^n\d+$/.test(name) ? [readNodeField(Number(name.slice(1)), packed, run)] : [],
     ),
   }
+}
+
+function readNodeField(index: number, packed: string, run: Record<string, string>) {
+  const letter = packed.charAt(0)
+  const child = letter === 'C' ? (run[awaitedField(index)] ?? null) : null
+  return { index, letter, packed, child }
 }
 
 function readRow(name: string, packed: string): StoredRow {

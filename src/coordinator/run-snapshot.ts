@@ -6,7 +6,7 @@ import { isFinalNodeState, type NodeState, type RunState } from '../core/states.
 import type { CompiledGraph } from '../flow/compile.ts'
 import type { GraphNode } from '../flow/graph.ts'
 import type { Location } from '../flow/instances.ts'
-import { readChildren } from './run-children.ts'
+import { awaitedField, readChildren } from './run-children.ts'
 import { itemsByGroup, locateNodes, nodeKey } from './run-instances.ts'
 import { type LoggedAttempt, type NodeRecord, readLog, readNode } from './run-record.ts'
 import { readItem } from './stored-items.ts'
@@ -24,12 +24,16 @@ export interface NodeSnapshot {
   /** Its number in the run (flow/instances.ts): its place in the graph, but for the nodes of a map's items. */
   readonly index: number
   readonly kind: GraphNode['kind']
-  /** The name of its task; null for virtual nodes. */
+  /** The name of its task; null for nodes that call none. */
   readonly task: string | null
+  /** The flow that it starts a child run of (`flow.asRun`); null for all other nodes. */
+  readonly childFlow: string | null
   readonly state: NodeState
   /** What a `waiting` node waits for. */
-  readonly waitingFor: 'delay' | 'no_handler' | 'budget' | 'breaker' | 'pause' | null
-  /** Since when it has waited for a handler, a budget or a breaker, epoch ms. */
+  readonly waitingFor: 'delay' | 'no_handler' | 'budget' | 'breaker' | 'pause' | 'child' | null
+  /** The id of the child run that it waits for. */
+  readonly waitingForRun: string | null
+  /** Since when it has waited for a handler, a budget, a breaker or a child run, epoch ms. */
   readonly waitingSince: number | null
   /** True if it failed, or an upstream did, and a plan B made up for it. */
   readonly forgiven: boolean
@@ -112,6 +116,7 @@ export function snapshotRun(
         locateNodes(graph, fields).map((at) =>
           snapshotNode(graph, at, keyOf, {
             packed: fields[`n${at.index}`],
+            child: fields[awaitedField(at.index)],
             log: log[at.index] ?? '',
             openedAt,
           }),
@@ -170,7 +175,22 @@ function retryOf(letter: string, { rd, rj }: Readonly<Record<string, string | un
 // A cancel sets one flag: what had not ended by then reads as cancelled.
 function asCancelled(node: NodeSnapshot): NodeSnapshot {
   if (isFinalNodeState(node.state)) return node
-  return { ...node, state: 'cancelled', waitingFor: null, waitingSince: null, dueAt: null }
+  return {
+    ...node,
+    state: 'cancelled',
+    waitingFor: null,
+    waitingForRun: null,
+    waitingSince: null,
+    dueAt: null,
+  }
+}
+
+/** What a run's hash and its log have of a node. */
+interface StoredNode {
+  readonly packed: string | undefined
+  readonly child: string | undefined
+  readonly log: string
+  readonly openedAt: number
 }
 
 function keyIn(items: ReadonlyMap<number, string>, item: number): string | null {
@@ -182,22 +202,25 @@ function snapshotNode(
   graph: CompiledGraph,
   at: Location,
   keyOf: (at: Location) => string,
-  { packed, log, openedAt }: { packed: string | undefined; log: string; openedAt: number },
+  { packed, child, log, openedAt }: StoredNode,
 ): NodeSnapshot {
   const node = graph.graph.nodes[at.template]
   if (!node) throw new RepriseError('internal', `the graph has no node ${at.template}`)
   const record = packed === undefined ? null : readNode(packed, openedAt)
   const state = record ? nodeState(record.letter) : 'pending'
   const x = record?.x ?? null
+  const awaitsChild = record?.letter === 'C'
   const isParked = record !== null && PARKED[record.letter] !== undefined
   return {
     key: keyOf(at),
     index: at.index,
     kind: node.kind,
     task: node.kind === 'task' ? node.task : null,
+    childFlow: node.kind === 'run' ? node.child.flow : null,
     state,
     waitingFor: waitingFor(record),
-    waitingSince: isParked ? record.startedAt : null,
+    waitingForRun: awaitsChild ? (child ?? null) : null,
+    waitingSince: isParked || awaitsChild ? record.startedAt : null,
     forgiven: record?.letter === 'f' || record?.letter === 'u',
     reused: node.kind === 'task' && wasReused(record),
     // The grant under which a condition was found not to be true was no attempt.
@@ -254,6 +277,7 @@ function withCauses(nodes: readonly NodeSnapshot[], graph: CompiledGraph): NodeS
 function waitingFor(record: NodeRecord | null): NodeSnapshot['waitingFor'] {
   if (record?.letter === 'W') return 'delay'
   if (record?.letter === 'P') return 'pause'
+  if (record?.letter === 'C') return 'child'
   return (record && PARKED[record.letter]) ?? null
 }
 
@@ -273,6 +297,7 @@ const NODE_STATES: Readonly<Record<string, NodeState>> = {
   B: 'waiting',
   O: 'waiting',
   P: 'waiting',
+  C: 'waiting',
   S: 'succeeded',
   F: 'failed',
   f: 'failed',

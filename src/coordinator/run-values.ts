@@ -2,7 +2,7 @@ import type { Failure } from '../core/failure.ts'
 import { fromJsonText, type Json } from '../core/json.ts'
 import { isFinalNodeState } from '../core/states.ts'
 import type { CompiledGraph, Sources } from '../flow/compile.ts'
-import type { Template } from '../flow/graph.ts'
+import { isWorkNode, type Template } from '../flow/graph.ts'
 import type { Location } from '../flow/instances.ts'
 import { fillTemplate, type KnownValues, type NodeOutcome, unknownIndices } from '../flow/values.ts'
 import type { RedisConnection } from './connection.ts'
@@ -47,14 +47,14 @@ export async function readNodeValues(
   const node = graph.graph.nodes[at.template]
   const sources = graph.sources[at.template]
   const values = new SnapshotValues(run, graph)
-  const made = node?.kind === 'task' ? undefined : sources
+  const made = isWorkNode(node) ? undefined : sources
   const own: Sources = {
     input: false,
     nodes: [...(made?.nodes ?? []), at.template],
     items: made?.items ?? [],
   }
   const [input, output] = await Promise.all([
-    node?.kind === 'task' && sources && couldStart(state, attempts)
+    isWorkNode(node) && sources && couldStart(state, attempts)
       ? values.fillIn(redis, keys, at, node.input, sources)
       : undefined,
     state === 'succeeded'

@@ -15,6 +15,7 @@ export const FRAGMENTS = [
   'lib/groups',
   'lib/resolve',
   'lib/tickets',
+  'lib/run-end',
   'lib/crash',
   'lib/values',
   'lib/grant',
@@ -30,6 +31,7 @@ export const FRAGMENTS = [
   'pause',
   'rescue',
   'record-child',
+  'await-child',
   'moves',
   'lib/make-moves',
 ] as const
@@ -48,6 +50,7 @@ export const RERUN_FRAGMENTS = [
   'lib/groups',
   'lib/resolve',
   'lib/tickets',
+  'lib/run-end',
   'lib/crash',
   'lib/values',
   'lib/grant',

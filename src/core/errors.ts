@@ -49,7 +49,10 @@ export class SerializationError extends RepriseError {
   }
 }
 
-/** Thrown by `run.result()` when the run ended without success. */
+/**
+ * Thrown by `run.result()` when the run ended without success; a node that waits for a child run fails with it. `cause` is
+ * the last failure's error, as it is stored.
+ */
 export class RunFailed extends RepriseError {
   override readonly name = 'RunFailed'
   readonly runId: string
@@ -80,6 +83,7 @@ export class RunFailed extends RepriseError {
     super(
       'run_failed',
       `run ${detail.runId} ${detail.state}${where} (${detail.reason}, ${tries})${last}`,
+      detail.failure ? { cause: detail.failure.error } : {},
     )
     this.runId = detail.runId
     this.state = detail.state

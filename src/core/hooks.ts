@@ -6,6 +6,7 @@ export interface AttemptInfo {
   readonly runId: string
   readonly flow: string
   readonly node: string
+  /** The task's name; `flow:<name>` for a node that waits for a child run. */
   readonly task: string
   readonly attempt: number
   readonly queue: string
@@ -36,9 +37,12 @@ export interface Hooks {
       readonly decision: RecordedDecision | null
     },
   ): void
-  /** The grant was given back before its handler was called: the node waits, and spent no attempt. */
+  /**
+   * The grant was given back before its handler was called: the node waits, and spent no attempt. `child`: the attempt has
+   * started a child run, and is granted again (`onAttemptStarted`) when that has ended.
+   */
   onAttemptParked?(
-    info: AttemptInfo & { readonly waitsFor: 'no_handler' | 'budget' | 'breaker' },
+    info: AttemptInfo & { readonly waitsFor: 'no_handler' | 'budget' | 'breaker' | 'child' },
   ): void
   /** A move of this worker was refused, so the attempt's outcome was not recorded by it. */
   onRefused?(info: AttemptInfo & { readonly answer: string }): void

@@ -1,5 +1,12 @@
 import type { NodeState } from '../core/states.ts'
-import type { Graph, GraphNode, GroupNode, TaskNode } from '../flow/graph.ts'
+import {
+  type Graph,
+  type GraphNode,
+  type GroupNode,
+  isWorkNode,
+  type TaskNode,
+  type WorkNode,
+} from '../flow/graph.ts'
 import { ITEM_MARK } from '../flow/names.ts'
 
 /** What there is to see of a flow or a run, whatever it is drawn with. */
@@ -13,8 +20,8 @@ export interface Drawing {
 /** A node of a drawing. */
 export interface DrawnNode {
   readonly key: string
-  /** `task`: workers execute it. `mark`: a map, or what no worker executes, such as a join or a group. */
-  readonly shape: 'task' | 'mark'
+  /** `task`: it calls one. `run`: it waits for a child run. `mark`: a map, or what no worker executes, such as a join. */
+  readonly shape: 'task' | 'run' | 'mark'
   /** What is to be read in it: its name first, then details. */
   readonly lines: readonly string[]
   /** Null in the drawing of a flow. */
@@ -63,8 +70,8 @@ function drawingOf(
     title,
     nodes: nodes.map((node, index) => {
       const { state, lines } = detailsOf(node, index)
-      const name = node.kind === 'task' ? node.key : node.key.replace('$', '')
-      const shape = node.kind === 'task' ? 'task' : 'mark'
+      const name = isWorkNode(node) ? node.key : node.key.replace('$', '')
+      const shape = isWorkNode(node) ? node.kind : 'mark'
       return { key: node.key, shape, lines: [name, ...lines], state }
     }),
     edges: nodes.flatMap((node, to) =>
@@ -80,16 +87,16 @@ function sourcesOf(node: GraphNode): readonly number[] {
 }
 
 function goesOnAfterFailure(node: GraphNode): boolean {
-  return node.kind === 'gate' || (node.kind === 'task' && node.trigger === 'any_failed')
+  return node.kind === 'gate' || (isWorkNode(node) && node.trigger === 'any_failed')
 }
 
 /** What a node's name doesn't tell: another task's name, its trigger, its queue, its delay, what a group tolerates. */
 function factsOf(node: GraphNode): string[] {
   if (node.kind === 'group') return toleranceOf(node)
-  if (node.kind !== 'task') return []
-  const { task, trigger, queue, delayMs } = node
+  if (!isWorkNode(node)) return []
+  const { trigger, queue, delayMs } = node
   const facts = [
-    isNamedAfter(node, task) ? '' : task,
+    calleeText(node),
     trigger === 'all_success' ? '' : trigger,
     queue === undefined ? '' : `queue ${queue}`,
     delayMs === undefined ? '' : `delay ${delayMs} ms`,
@@ -101,6 +108,11 @@ function toleranceOf({ tolerate }: GroupNode): string[] {
   if (tolerate === undefined) return []
   const isFraction = tolerate > 0 && tolerate < 1
   return [`tolerates ${isFraction ? `${Number((tolerate * 100).toFixed(4))} %` : tolerate}`]
+}
+
+function calleeText(node: WorkNode): string {
+  if (node.kind === 'run') return `run of ${node.child.flow}`
+  return isNamedAfter(node, node.task) ? '' : node.task
 }
 
 function isNamedAfter({ key }: TaskNode, task: string): boolean {

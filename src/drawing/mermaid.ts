@@ -19,7 +19,14 @@ export function renderMermaid({ title, nodes, edges }: Drawing): string {
 
 function bracketed({ shape, lines }: DrawnNode): string {
   const label = `"${lines.map(escapeLabel).join('<br/>')}"`
-  return shape === 'task' ? `[${label}]` : `([${label}])`
+  switch (shape) {
+    case 'task':
+      return `[${label}]`
+    case 'run':
+      return `[[${label}]]`
+    case 'mark':
+      return `([${label}])`
+  }
 }
 
 /** Mermaid reads `#name;` in a label as a character. */

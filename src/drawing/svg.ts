@@ -100,11 +100,11 @@ function middle(a: Point, b: Point): Point {
 function nodeElement(node: DrawnNode, { breadth: x, depth: y }: Point): string {
   const { breadth: width, depth: height } = sizeOf(node)
   const { fill, line, text } = node.state === null ? PLAIN_COLORS : STATE_COLORS[node.state]
-  const radius = node.shape === 'task' ? 6 : height / 2
-  const dashes = node.shape === 'task' ? '' : ' stroke-dasharray="3 3"'
+  const radius = node.shape !== 'mark' ? 6 : height / 2
+  const dashes = node.shape !== 'mark' ? '' : ' stroke-dasharray="3 3"'
   const top = y - height / 2 + PADDING - 2
   const lines = node.lines.map((text, i) => {
-    const weight = i === 0 && node.shape === 'task' ? ' font-weight="bold"' : ''
+    const weight = i === 0 && node.shape !== 'mark' ? ' font-weight="bold"' : ''
     return `<tspan x="${round(x)}" y="${round(top + i * LINE + FONT_SIZE)}"${weight}>${escapeXml(truncate(text, MAX_CHARACTERS))}</tspan>`
   })
   return [

@@ -41,7 +41,7 @@ export function drawPicture({ nodes, edges }: Drawing, form: Form): Picture {
   const layout = layOut(sizes, edges, SPACING[form.direction])
   const stops = layout.nodes.map((centre, index): Stop => {
     const breadth = sizes[index]?.breadth ?? 1
-    const reach = form.isBoxed && nodes[index]?.shape === 'task' ? (breadth - 3) / 2 : 0
+    const reach = form.isBoxed && nodes[index]?.shape !== 'mark' ? (breadth - 3) / 2 : 0
     return { name: `n${index}`, middle: middleOf(centre), reach, isNode: true }
   })
   const legs = legsOf({ nodes, edges, title: '' }, layout, stops)

@@ -1,6 +1,6 @@
 import { DefinitionError } from '../core/errors.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
-import type { FlowNode } from './flow-definition.ts'
+import type { FlowNode, NodePolicies } from './flow-definition.ts'
 import type { GraphNode } from './graph.ts'
 import { type NodeKeys, newNodeKeys } from './node-keys.ts'
 
@@ -9,6 +9,7 @@ export interface Build {
   readonly flow: string
   readonly nodes: GraphNode[]
   readonly flowNodes: Map<string, FlowNode>
+  readonly runNodes: Map<string, NodePolicies>
   readonly keys: NodeKeys
   /** By the index of a map, the plan B that it was made in, by its gate; undefined outside of plans. */
   readonly planOfMap: Map<number, number | undefined>
@@ -42,6 +43,7 @@ export function newBuild(flow: string, frame: Frame): Build {
     flow,
     nodes: [],
     flowNodes: new Map(),
+    runNodes: new Map(),
     keys: newNodeKeys(),
     planOfMap: new Map(),
     frame,

@@ -1,6 +1,13 @@
 import { shortHash } from '../core/ids.ts'
 import { canonicalJson } from './canonical-json.ts'
-import type { Graph, GraphNode, GroupNode, Source, Template } from './graph.ts'
+import {
+  type Graph,
+  type GraphNode,
+  type GroupNode,
+  isWorkNode,
+  type Source,
+  type Template,
+} from './graph.ts'
 import { Instances } from './instances.ts'
 import { mapOfSource, sourcesOf } from './templates.ts'
 import { ruleOfTrigger } from './trigger.ts'
@@ -35,7 +42,8 @@ export interface CompiledGraph {
   /**
    * The stored graph as one flat list of fields and values: `json`, and per node k, unless they are empty, `d<k>`
    * dependants, `u<k>` upstreams, `r<k>` the rule of a join or group, `n<k>` needs, `m<k>` maxCrashes, `b<k>` of a map
-   * `<base>.<stride>` of its instances and those of the maps around it, outermost first; `succeedsWhen` node indices.
+   * `<base>.<stride>` of its instances and those of the maps around it, outermost first; `succeedsWhen` node indices;
+   * `runs` the indices of the nodes that wait for a child run.
    */
   readonly fields: readonly string[]
   /** The numbers of the instances that maps make. */
@@ -62,6 +70,7 @@ export function compileGraph(graph: Graph): CompiledGraph {
   const dependants = dependantsOf(nodes, places)
   const sources = nodes.map((node) => sourcesOfNode(nodes, node))
   const needs = sources.map((made, index) => needsText(nodes, made, nodes[index]?.map))
+  const runs = nodes.flatMap(({ kind }, index) => (kind === 'run' ? [index] : []))
   const indices = new Map(nodes.map((node, index) => [node.key, index]))
   return {
     graph,
@@ -78,6 +87,7 @@ export function compileGraph(graph: Graph): CompiledGraph {
     fields: [
       ...['json', json],
       ...(graph.succeedsWhen ? ['succeedsWhen', graph.succeedsWhen.join(',')] : []),
+      ...(runs.length > 0 ? ['runs', runs.join(',')] : []),
       ...nodes.flatMap((node, k) => nodeFields(node, k, { dependants, needs, instances })),
     ],
     instances,
@@ -99,7 +109,7 @@ function nodeFields(
     [`u${k}`, upstreams],
     [`r${k}`, hasRule ? ruleOf(node).charAt(0) : undefined],
     [`n${k}`, needs[k]],
-    [`m${k}`, node.kind === 'task' ? node.maxCrashes?.toString() : undefined],
+    [`m${k}`, isWorkNode(node) ? node.maxCrashes?.toString() : undefined],
     [`b${k}`, numbers.map(({ base, stride }) => `${base}.${stride}`).join(',')],
   ]
   return fields.flatMap(([field, value]) => (value ? [field, value] : []))
@@ -108,7 +118,7 @@ function nodeFields(
 function placesOf(nodes: readonly GraphNode[]): number[] {
   const known = ['@']
   return nodes.map((node) => {
-    if (node.kind !== 'task') return 0
+    if (!isWorkNode(node)) return 0
     const place = `${node.queue ?? ''}@${node.priority ?? ''}`
     if (!known.includes(place)) known.push(place)
     return known.indexOf(place)
@@ -127,13 +137,14 @@ function dependantsOf(nodes: readonly GraphNode[], places: readonly number[]): s
 function entryOf(node: GraphNode, j: number, places: readonly number[]): string {
   if (node.kind === 'group')
     return `${j}.${node.upstreams[0]}.${ruleOf(node)}.0.${(node.map ?? -1) + 1}`
-  const delayMs = node.kind === 'task' ? (node.delayMs ?? 0) : 0
+  const delayMs = isWorkNode(node) ? (node.delayMs ?? 0) : 0
   return `${j}.${node.upstreams.length}.${ruleOf(node)}.${delayMs}.${places[j]}`
 }
 
 function ruleOf(node: GraphNode): string {
   switch (node.kind) {
     case 'task':
+    case 'run':
       return ruleOfTrigger(node.trigger, node.skipOnUpstreamSkip, node.upstreams.length)
     case 'map':
       return ruleOfTrigger('all_success', undefined, node.upstreams.length)
@@ -162,6 +173,7 @@ function toleratedText({ tolerate = 0 }: GroupNode): string {
 function sourcesOfNode(nodes: readonly GraphNode[], node: GraphNode): Sources {
   switch (node.kind) {
     case 'task':
+    case 'run':
       return templateSources(nodes, node.input, node.if)
     case 'map':
       return templateSources(nodes, node.items, node.itemKey)
@@ -202,7 +214,7 @@ function gather(nodes: readonly GraphNode[], sources: ReadonlySet<Source>): Sour
 }
 
 function isMadeOfUpstreams({ kind }: GraphNode): boolean {
-  return kind !== 'task' && kind !== 'map' && kind !== 'group'
+  return kind !== 'task' && kind !== 'run' && kind !== 'map' && kind !== 'group'
 }
 
 function needsText(nodes: readonly GraphNode[], made: Sources, map: number | undefined): string {

@@ -1,5 +1,5 @@
 import { type Build, runInFrame } from './build.ts'
-import type { GroupNode, Template } from './graph.ts'
+import { type GroupNode, isWorkNode, type Template } from './graph.ts'
 import type { Body } from './map-body.ts'
 import { ITEM_MARK } from './names.ts'
 import { addVirtualNode } from './virtual-nodes.ts'
@@ -61,7 +61,7 @@ export function waitForItem({ nodes }: Build, { map, item }: Body, first: number
   if (!('ref' in item) || typeof item.ref !== 'number') return
   for (const [offset, node] of nodes.slice(first).entries()) {
     if (node.map !== map || node.upstreams.length > 0) continue
-    if (node.kind === 'task' || node.kind === 'map') {
+    if (isWorkNode(node) || node.kind === 'map') {
       nodes[first + offset] = { ...node, upstreams: [item.ref] }
     }
   }

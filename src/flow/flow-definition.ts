@@ -20,15 +20,21 @@ export interface FlowDefinition {
   readonly graph: Graph
   /** By key, what the graph's data can't hold of each node that calls a task. */
   readonly nodes: ReadonlyMap<string, FlowNode>
+  /** By key, the policies of each node that waits for a run of another flow. */
+  readonly runNodes: ReadonlyMap<string, NodePolicies>
 }
 
-/** The code and the policies behind a node of the graph. */
-export interface FlowNode {
-  readonly task: TaskDefinition
-  /** The node's own policy, from `.with({ retry })`. It beats the task's. */
+/** The retry policies of a node. */
+export interface NodePolicies {
+  /** The node's own policy, from `.with({ retry })` or `asRun({ retry })`. It beats the task's. */
   readonly retry?: RetryOption
   /** The policy of the nearest enclosing flow that has one. The task's beats it. */
   readonly flowRetry?: RetryOption
+}
+
+/** The code and the policies behind a node that calls a task. */
+export interface FlowNode extends NodePolicies {
+  readonly task: TaskDefinition
   /** The node's own time limit for one attempt, from `.with({ timeout })`. It beats the task's. */
   readonly timeoutMs?: number
 }

@@ -6,7 +6,14 @@ import type { RetryOption } from '../strategies/shorthand.ts'
 import { type Build, currentBuild, type Frame, newBuild, runBuild, runInFrame } from './build.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import type { FlowDefinition } from './flow-definition.ts'
-import { GRAPH_VERSION, type Graph, MAX_NODES, MAX_UPSTREAMS, type Template } from './graph.ts'
+import {
+  GRAPH_VERSION,
+  type Graph,
+  isWorkNode,
+  MAX_NODES,
+  MAX_UPSTREAMS,
+  type Template,
+} from './graph.ts'
 import { MAX_INSTANCES, possibleInstances } from './instances.ts'
 import { endOfItem } from './item-node.ts'
 import type { Jsonify } from './jsonify.ts'
@@ -15,9 +22,10 @@ import type { MapOptions } from './map-options.ts'
 import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
 import { nameSchema, PREFIX_END, prioritySchema, queueSchema } from './names.ts'
 import { takeFreeKey, takeKey } from './node-keys.ts'
-import { retrySchema, runRetrySchema } from './node-options.ts'
+import { type RunNodeOptions, retrySchema, runRetrySchema } from './node-options.ts'
 import type { Arg, FlowOutput, Ref } from './ref-types.ts'
 import { createRef, isRef } from './refs.ts'
+import { type RunCall, runCall } from './run-node.ts'
 import { zodSchema } from './schema-option.ts'
 import { toTemplate } from './to-template.ts'
 import { ignoreRejection } from './virtual-nodes.ts'
@@ -60,6 +68,17 @@ export interface FlowCallOptions {
 export interface Flow<I, O> extends FlowCall<I, O>, FlowDefinition {
   readonly kind: 'flow'
   readonly name: string
+  /**
+   * A call that adds one node, which starts a run of this flow of its own (a child run) and waits for its end. While it
+   * waits it holds no worker. Its value is the child's output; it fails with `RunFailed` when the child fails or is
+   * cancelled, and a retry of it starts a new child run.
+   *
+   * @param options the node's key (by default the flow's name, then `name-2`, …), retry policy, queue, `if`, and so on
+   * @example
+   * const invoice = billing.asRun({ key: 'invoice', retry: 2 })({ order: order.id })
+   * @throws DefinitionError that names the option, what was expected and what was got
+   */
+  asRun(options?: RunNodeOptions): RunCall<I, O>
 }
 
 /** Any flow, for lists of them. */
@@ -146,6 +165,8 @@ export function flow(
       input: checked.input,
       graph,
       nodes: draft.flowNodes,
+      runNodes: draft.runNodes,
+      asRun: (options: RunNodeOptions = {}) => runCall(checked, options),
       ...placementOf(checked),
     }),
   )
@@ -190,8 +211,8 @@ function buildGraph(
 
 /** The indices of the nodes that `succeedsWhen` names, ascending. */
 function decisiveNodes({ flow, nodes }: Build, keys: readonly string[]): number[] {
-  const known = nodes.flatMap(({ kind, key, map }) =>
-    map === undefined && (kind === 'task' || kind === 'group') ? [key] : [],
+  const known = nodes.flatMap((node) =>
+    node.map === undefined && (isWorkNode(node) || node.kind === 'group') ? [node.key] : [],
   )
   const strange = keys.find((key) => !known.includes(key))
   if (keys.length > 0 && strange === undefined) {
@@ -199,7 +220,7 @@ function decisiveNodes({ flow, nodes }: Build, keys: readonly string[]): number[
   }
   const got = strange === undefined ? 'none' : quote(strange)
   throw new DefinitionError(
-    `flow(): ${flow}: succeedsWhen: expected keys of nodes that call a task, or of maps (${known.slice(0, 20).join(', ')}), got ${got}`,
+    `flow(): ${flow}: succeedsWhen: expected keys of nodes that call a task or start a run, or of maps (${known.slice(0, 20).join(', ')}), got ${got}`,
   )
 }
 

@@ -46,10 +46,8 @@ const templateSchema: z.ZodType<Template> = z.lazy(() =>
 
 const everyNode = { key: z.string(), map: indexSchema.exactOptional() }
 
-const taskNodeSchema = z.strictObject({
+const workNode = {
   ...everyNode,
-  kind: z.literal('task'),
-  task: z.string(),
   input: templateSchema,
   trigger: z.custom<Trigger>(isTrigger, { error: 'expected a trigger' }),
   skipOnUpstreamSkip: z.boolean().exactOptional(),
@@ -59,6 +57,22 @@ const taskNodeSchema = z.strictObject({
   priority: z.int().min(0).exactOptional(),
   delayMs: z.int().min(1).exactOptional(),
   maxCrashes: z.int().min(0).exactOptional(),
+}
+
+const taskNodeSchema = z.strictObject({
+  ...workNode,
+  kind: z.literal('task'),
+  task: z.string(),
+})
+
+const runNodeSchema = z.strictObject({
+  ...workNode,
+  kind: z.literal('run'),
+  child: z.strictObject({
+    flow: z.string(),
+    queue: z.string().exactOptional(),
+    priority: z.int().min(0).exactOptional(),
+  }),
 })
 
 const virtualNodeSchema = z.strictObject({
@@ -93,6 +107,7 @@ const itemNodeSchema = z.strictObject({
 
 const nodeSchema = z.discriminatedUnion('kind', [
   taskNodeSchema,
+  runNodeSchema,
   mapNodeSchema,
   virtualNodeSchema,
   groupNodeSchema,

@@ -74,6 +74,7 @@ function kindProblems(nodes: readonly GraphNode[], node: GraphNode): string[] {
   const { upstreams } = node
   switch (node.kind) {
     case 'task':
+    case 'run':
       return [
         ...ascendingProblems(upstreams),
         ...check(

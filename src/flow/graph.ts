@@ -56,10 +56,8 @@ interface NodeBase {
   readonly map?: number
 }
 
-/** A node that calls a task. */
-export interface TaskNode extends NodeBase {
-  readonly kind: 'task'
-  readonly task: string
+/** What all nodes have that call a task, or start a run. */
+interface ExecutedNode extends NodeBase {
   readonly input: Template
   readonly trigger: Trigger
   /** Whether it is skipped when an upstream was; absent where its trigger's own answer holds. */
@@ -80,6 +78,30 @@ export interface TaskNode extends NodeBase {
   /** How many lost leases it survives, where its policy says so. Data, because a script applies it. */
   readonly maxCrashes?: number
 }
+
+/** A node that calls a task. */
+export interface TaskNode extends ExecutedNode {
+  readonly kind: 'task'
+  readonly task: string
+}
+
+/** A node that starts a run of another flow and waits for it: its value is that run's output. */
+export interface RunNode extends ExecutedNode {
+  readonly kind: 'run'
+  readonly child: ChildTarget
+}
+
+/** What a child run is started with, besides its input. */
+export interface ChildTarget {
+  readonly flow: string
+  /** The queue of its job; `default` if absent. */
+  readonly queue?: string
+  /** BullMQ's priority of its job, 0 first. */
+  readonly priority?: number
+}
+
+/** A node that calls a task or starts a run: what its worker does for it is an attempt that can fail and be retried. */
+export type WorkNode = TaskNode | RunNode
 
 /**
  * A node that no worker executes: the scripts give it its state as soon as its upstreams are final.
@@ -146,7 +168,19 @@ export interface ItemNode extends NodeBase {
 }
 
 /** A node of a graph. Its index in `nodes` is its number in scripts and tickets; upstreams come before it. */
-export type GraphNode = TaskNode | MapNode | VirtualNode | GroupNode | ItemNode
+export type GraphNode = WorkNode | MapNode | VirtualNode | GroupNode | ItemNode
+
+/** What a node calls, as logs, hooks and policies name it: its task, or `flow:<name>` of a child run. */
+export function calleeOf(node: WorkNode): string {
+  return node.kind === 'task' ? node.task : `flow:${node.child.flow}`
+}
+
+/** True for a node that calls a task or starts a run; false for a map, and for one that only the scripts resolve. */
+export function isWorkNode<N extends Pick<GraphNode, 'kind'>>(
+  node: N | undefined,
+): node is N & { readonly kind: WorkNode['kind'] } {
+  return node?.kind === 'task' || node?.kind === 'run'
+}
 
 /** A flow's graph as it is stored, once per content hash. */
 export interface Graph {

@@ -1,6 +1,6 @@
 import { DefinitionError } from '../core/errors.ts'
 import type { Build } from './build.ts'
-import type { GraphNode, MapNode, TaskNode } from './graph.ts'
+import { type GraphNode, isWorkNode, type MapNode, type WorkNode } from './graph.ts'
 import { triggerText, waitsForFailure } from './trigger.ts'
 import { countsWhatIsSettled } from './upstreams.ts'
 
@@ -31,7 +31,7 @@ export function guardPlan(build: Build, gate: number, first: number): void {
       continue
     }
     let succeedsOnlyBehind = canOnlySucceedBehind(node, guarded)
-    if ((node.kind === 'task' || node.kind === 'map') && !succeedsOnlyBehind) {
+    if ((isWorkNode(node) || node.kind === 'map') && !succeedsOnlyBehind) {
       build.nodes[index] = waitForGate(node, gate)
       succeedsOnlyBehind = true
     }
@@ -43,6 +43,7 @@ export function guardPlan(build: Build, gate: number, first: number): void {
 function canOnlySucceedBehind(node: GraphNode, { success, failure }: Guarded): boolean {
   switch (node.kind) {
     case 'task':
+    case 'run':
       if (!countsWhatIsSettled(node)) {
         return node.upstreams.some((upstream) => success.has(upstream))
       }
@@ -67,6 +68,7 @@ function canOnlySucceedBehind(node: GraphNode, { success, failure }: Guarded): b
 function canOnlyFailBehind(node: GraphNode, { failure }: Guarded, startsBehind: boolean): boolean {
   switch (node.kind) {
     case 'task':
+    case 'run':
       return (
         startsBehind &&
         (waitsForFailure(node.trigger) || node.upstreams.every((upstream) => failure.has(upstream)))
@@ -85,8 +87,8 @@ function canOnlyFailBehind(node: GraphNode, { failure }: Guarded, startsBehind: 
   }
 }
 
-function waitForGate(node: TaskNode | MapNode, gate: number): TaskNode | MapNode {
-  if (node.kind === 'task' && countsWhatIsSettled(node)) {
+function waitForGate(node: WorkNode | MapNode, gate: number): WorkNode | MapNode {
+  if (isWorkNode(node) && countsWhatIsSettled(node)) {
     const option =
       node.trigger === 'all_success'
         ? 'skipOnUpstreamSkip: false'

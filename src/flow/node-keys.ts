@@ -41,10 +41,19 @@ export function takeFreeKey({ taken, lastNumbers }: NodeKeys, base: string, end 
   return key
 }
 
-/** Takes the key of what is called in a build function: the one that its `.with()` chose, else one made of its name. */
-export function takeNodeKey(build: Build, name: string, chosen: string | undefined): string {
+/**
+ * Takes the key of what is called in a build function: the one that its options chose, else one made of its name.
+ *
+ * @param call the call that took the options, for messages
+ */
+export function takeNodeKey(
+  build: Build,
+  name: string,
+  chosen: string | undefined,
+  call = `${name}.with()`,
+): string {
   const { prefix } = build.frame
   return chosen === undefined
     ? takeFreeKey(build.keys, prefix + name)
-    : takeKey(build.keys, prefix + chosen, `${name}.with()`)
+    : takeKey(build.keys, prefix + chosen, call)
 }

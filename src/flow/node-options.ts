@@ -41,6 +41,9 @@ export interface NodeOptions {
   delay?: Duration | undefined
 }
 
+/** What `flow.asRun()` sets for the node that it makes. An attempt of it is one child run. */
+export type RunNodeOptions = Omit<NodeOptions, 'timeout'>
+
 /** A retry option, as the policy that it stands for. */
 export const retrySchema = z.custom<RetryOption>().transform((value, context) => {
   try {
@@ -95,9 +98,22 @@ export type CheckedNodeOptions = z.output<typeof nodeOptionsSchema>
  * @throws DefinitionError that names the option, what was expected and what was got
  */
 export function checkNodeOptions(options: NodeOptions, task: string): CheckedNodeOptions {
-  const where = `${task}.with()`
+  return checkOptions(nodeOptionsSchema, options, `${task}.with()`)
+}
+
+const runNodeOptionsSchema = nodeOptionsSchema.omit({ timeout: true })
+
+/**
+ * @param where the call that they were given to, for messages
+ * @throws DefinitionError that names the option, what was expected and what was got
+ */
+export function checkRunNodeOptions(options: RunNodeOptions, where: string): CheckedNodeOptions {
+  return checkOptions(runNodeOptionsSchema, options, where)
+}
+
+function checkOptions<T>(schema: z.ZodType<T>, options: object, where: string): T {
   refuseRefs(options, where)
-  return parseOptions(nodeOptionsSchema, options, where)
+  return parseOptions(schema, options, where)
 }
 
 /** Options are fixed when the flow is defined. */

@@ -41,5 +41,6 @@ export function singleTaskFlow({
       output: { ref: 0, path: [] },
     } as const),
     nodes: new Map([[name, { task: definition }]]),
+    runNodes: new Map(),
   })
 }

@@ -1,5 +1,5 @@
 import { isVisible, waitingMap } from './bodies.ts'
-import type { GraphNode, Source, Template } from './graph.ts'
+import { type GraphNode, isWorkNode, type Source, type Template } from './graph.ts'
 import { mapOfSource, sourcesOf } from './templates.ts'
 import { countsWhatIsSettled, settledNode } from './upstreams.ts'
 
@@ -38,7 +38,7 @@ function textOf(source: Source): string {
 /** What a node uses is an upstream, or, under a trigger, tells of one; the map around waits for what is outside of it. */
 function waitProblem(nodes: readonly GraphNode[], node: GraphNode, source: Source): string | null {
   if (typeof source !== 'number') return null
-  const underTrigger = node.kind === 'task' && countsWhatIsSettled(node)
+  const underTrigger = isWorkNode(node) && countsWhatIsSettled(node)
   if (nodes[source]?.map !== node.map) {
     const map = nodes[waitingMap(nodes, source, node.map) ?? -1]
     if (!underTrigger && map?.upstreams.includes(source)) return null
@@ -61,6 +61,7 @@ function itemKeyProblems(node: GraphNode, index: number): string[] {
 function templatesOf(node: GraphNode): Template[] {
   switch (node.kind) {
     case 'task':
+    case 'run':
       return node.if === undefined ? [node.input] : [node.input, node.if]
     case 'map':
       return [node.items]

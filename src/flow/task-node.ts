@@ -4,7 +4,8 @@ import { choosePolicy } from '../strategies/precedence.ts'
 import { bodyUpstreams } from './bodies.ts'
 import { addNode, type Build, currentBuild } from './build.ts'
 import { operand } from './conditions.ts'
-import type { Template } from './graph.ts'
+import type { NodePolicies } from './flow-definition.ts'
+import type { TaskNode, Template } from './graph.ts'
 import { takeNodeKey } from './node-keys.ts'
 import type { CheckedNodeOptions } from './node-options.ts'
 import type { Ref, RefOf } from './ref-types.ts'
@@ -42,48 +43,70 @@ export function addTaskNode(
   key: string,
 ): number {
   const { name } = definition
-  const condition = options.if && operand(options.if, `${name}.with(): if`, build)
-  const data = [...nodesOf(template), ...(condition ? nodesOf(condition) : [])]
-  const after = afterNodes(options.after ?? [], `${name}.with(): after`, build)
-  const reaction = reactionOf(options)
-  const upstreams = countsWhatIsSettled(reaction)
-    ? checkTrigger(build, name, reaction, data, after)
-    : bodyUpstreams(build, [...data, ...after])
-  const index = addNode(build, {
-    kind: 'task',
-    key,
-    task: name,
-    input: template,
-    ...reaction,
-    ...(condition && { if: condition }),
-    upstreams,
-    ...placement(build, definition, options),
-    ...(options.delay ? { delayMs: options.delay } : {}),
-    ...crashLimit(build, definition, options),
-  })
+  const data = nodeData(build, { ...definition, call: `${name}.with()` }, options, template)
+  const index = addNode(build, { kind: 'task', key, task: name, ...data })
   build.flowNodes.set(key, {
     task: definition,
-    ...(options.retry && { retry: options.retry }),
-    ...(build.frame.retry !== undefined && { flowRetry: build.frame.retry }),
+    ...nodePolicies(build, options),
     ...(options.timeout !== undefined && { timeoutMs: options.timeout }),
   })
   return index
 }
 
+/** What a node calls, and what holds where neither the node nor the flow says more. */
+export interface Callee extends Pick<TaskDefinition, 'queue' | 'priority' | 'retry'> {
+  /** The call that takes the node's options, for messages. */
+  readonly call: string
+}
+
+/** The data that nodes have which call a task or start a run, besides their key. */
+export function nodeData(
+  build: Build,
+  callee: Callee,
+  options: CheckedNodeOptions,
+  template: Template,
+): Omit<TaskNode, 'kind' | 'key' | 'task' | 'map'> {
+  const { call } = callee
+  const condition = options.if && operand(options.if, `${call}: if`, build)
+  const data = [...nodesOf(template), ...(condition ? nodesOf(condition) : [])]
+  const after = afterNodes(options.after ?? [], `${call}: after`, build)
+  const reaction = reactionOf(options)
+  const upstreams = countsWhatIsSettled(reaction)
+    ? checkTrigger(build, call, reaction, data, after)
+    : bodyUpstreams(build, [...data, ...after])
+  return {
+    input: template,
+    ...reaction,
+    ...(condition && { if: condition }),
+    upstreams,
+    ...placement(build, callee, options),
+    ...(options.delay ? { delayMs: options.delay } : {}),
+    ...crashLimit(build, callee, options),
+  }
+}
+
+/** The policies that a worker finds for a node, besides its task's. */
+export function nodePolicies({ frame }: Build, { retry }: CheckedNodeOptions): NodePolicies {
+  return {
+    ...(retry && { retry }),
+    ...(frame.retry !== undefined && { flowRetry: frame.retry }),
+  }
+}
+
 /** Where it runs. What the run itself decides is left out, so that it can be chosen when the run is enqueued. */
-function placement(build: Build, definition: TaskDefinition, options: CheckedNodeOptions) {
-  const queue = options.queue ?? definition.queue ?? build.frame.queue
-  const priority = options.priority ?? definition.priority ?? build.frame.priority
+function placement(build: Build, callee: Callee, options: CheckedNodeOptions) {
+  const queue = options.queue ?? callee.queue ?? build.frame.queue
+  const priority = options.priority ?? callee.priority ?? build.frame.priority
   return {
     ...(queue === undefined ? {} : { queue }),
     ...(priority === undefined ? {} : { priority }),
   }
 }
 
-function crashLimit(build: Build, definition: TaskDefinition, options: CheckedNodeOptions) {
+function crashLimit(build: Build, callee: Callee, options: CheckedNodeOptions) {
   const policy = choosePolicy({
     node: options.retry,
-    task: definition.retry,
+    task: callee.retry,
     flow: build.frame.retry,
   })
   return policy ? { maxCrashes: maxCrashesOf(policy) } : {}

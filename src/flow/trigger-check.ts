@@ -1,6 +1,6 @@
 import { DefinitionError } from '../core/errors.ts'
 import type { Build } from './build.ts'
-import type { GraphNode, TaskNode } from './graph.ts'
+import type { GraphNode, WorkNode } from './graph.ts'
 import { isFast, type Trigger, thresholdOf, triggerText, waitsForFailure } from './trigger.ts'
 import { settledNode } from './upstreams.ts'
 
@@ -8,6 +8,7 @@ import { settledNode } from './upstreams.ts'
  * Checks a node that runs also when something failed or was skipped. What it uses must have a value in every case, and
  * its trigger must be able to fire.
  *
+ * @param call the call that took the node's options, for messages
  * @param data the nodes that its input and its condition use
  * @param after the nodes that it waits for only
  * @returns its upstreams: a `settled` stands for the node that it tells of
@@ -15,15 +16,15 @@ import { settledNode } from './upstreams.ts'
  */
 export function checkTrigger(
   { nodes, frame }: Build,
-  name: string,
-  reaction: Pick<TaskNode, 'trigger' | 'skipOnUpstreamSkip'>,
+  call: string,
+  reaction: Pick<WorkNode, 'trigger' | 'skipOnUpstreamSkip'>,
   data: readonly number[],
   after: readonly number[],
 ): number[] {
   const { trigger } = reaction
   const refuse = (problem: string): never => {
     const skips = trigger === 'all_success' ? 'skipOnUpstreamSkip: false' : triggerOption(trigger)
-    throw new DefinitionError(`${name}.with(): ${skips}: ${problem}`)
+    throw new DefinitionError(`${call}: ${skips}: ${problem}`)
   }
   const outside = [...data, ...after].find((index) => nodes[index]?.map !== frame.map)
   if (outside !== undefined) {
@@ -59,7 +60,7 @@ function triggerOption(trigger: Trigger): string {
 
 /** A trigger that could never fire, or that skips would stop although it is about skips. */
 function countProblem(
-  { trigger, skipOnUpstreamSkip }: Pick<TaskNode, 'trigger' | 'skipOnUpstreamSkip'>,
+  { trigger, skipOnUpstreamSkip }: Pick<WorkNode, 'trigger' | 'skipOnUpstreamSkip'>,
   upstreams: number,
 ): string | null {
   if (skipOnUpstreamSkip && isFast(trigger)) {
@@ -77,7 +78,7 @@ function countProblem(
 function mayLackValue(nodes: readonly GraphNode[], { kind, upstreams }: GraphNode): boolean {
   // What is left of a group that failed is nothing; what is left of its outcomes is a list.
   if (kind === 'succeeded') return nodes[upstreams[0] ?? -1]?.kind === 'group'
-  return kind === 'task' || kind === 'gate' || kind === 'group' || kind === 'item'
+  return kind === 'task' || kind === 'run' || kind === 'gate' || kind === 'group' || kind === 'item'
 }
 
 function mayFail(node: GraphNode | undefined): boolean {

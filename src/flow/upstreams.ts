@@ -1,4 +1,4 @@
-import type { GraphNode, TaskNode } from './graph.ts'
+import type { GraphNode, WorkNode } from './graph.ts'
 import { propagatesSkips } from './trigger.ts'
 
 /**
@@ -8,7 +8,7 @@ import { propagatesSkips } from './trigger.ts'
 export function countsWhatIsSettled({
   trigger,
   skipOnUpstreamSkip,
-}: Pick<TaskNode, 'trigger' | 'skipOnUpstreamSkip'>): boolean {
+}: Pick<WorkNode, 'trigger' | 'skipOnUpstreamSkip'>): boolean {
   return !(propagatesSkips(trigger) && skipOnUpstreamSkip !== false)
 }
 

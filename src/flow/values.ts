@@ -2,7 +2,14 @@ import type { Failure } from '../core/failure.ts'
 import type { Json } from '../core/json.ts'
 import type { FinalNodeState } from '../core/states.ts'
 import type { CompiledGraph, Sources } from './compile.ts'
-import type { GroupNode, ItemNode, Source, Template, VirtualNode } from './graph.ts'
+import {
+  type GroupNode,
+  type ItemNode,
+  isWorkNode,
+  type Source,
+  type Template,
+  type VirtualNode,
+} from './graph.ts'
 import { instanceIndex, type Location } from './instances.ts'
 import { mapOfSource, resolveTemplate, valueAt } from './templates.ts'
 
@@ -65,6 +72,7 @@ export function nodeValue(
   if (node === undefined || outcome?.state !== 'succeeded') return undefined
   switch (node.kind) {
     case 'task':
+    case 'run':
       return outcome.value
     case 'map':
       return undefined
@@ -211,7 +219,7 @@ export function unknownIndices(
   }
   const visitItems = (at: Location, node: GroupNode): void => {
     const made = graph.sources[node.upstreams[1]]
-    const isVirtual = graph.graph.nodes[node.upstreams[1]]?.kind !== 'task'
+    const isVirtual = !isWorkNode(graph.graph.nodes[node.upstreams[1]])
     for (const index of outcomesOf(graph, at, node, known)) {
       if (note(index) && isVirtual && made) visit(instances.locate(index), made)
     }

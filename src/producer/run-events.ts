@@ -6,6 +6,7 @@ import {
   isFinalNodeState,
   isFinalRunState,
 } from '../core/states.ts'
+import { isWorkNode } from '../flow/graph.ts'
 
 /** Something that happened in a run. `at` is epoch ms by Redis' clock. */
 export type RunEvent =
@@ -25,6 +26,17 @@ export type RunEvent =
       readonly error: StoredError | null
       readonly decision: RecordedDecision | null
     }
+  | {
+      /**
+       * The attempt has started a child run, and goes on when that has ended. Told only to readers that look while it
+       * waits: of a wait that is over nothing is stored.
+       */
+      readonly type: 'node.waiting'
+      readonly at: number
+      readonly node: string
+      /** The id of the child run. */
+      readonly childRun: string
+    }
   | { readonly type: 'node.retried'; readonly at: number; readonly node: string }
   | {
       readonly type: `node.${FinalNodeState}`
@@ -43,7 +55,7 @@ export function eventsBetween(before: RunSnapshot | null, after: RunSnapshot): R
   const events: RunEvent[] = before ? [] : [{ type: 'run.opened', at: after.openedAt }]
   const earlier = new Map(before?.nodes.map((node) => [node.index, node]))
   for (const node of after.nodes) {
-    if (node.kind === 'task' && !node.reused)
+    if (isWorkNode(node) && !node.reused)
       events.push(...nodeEvents(earlier.get(node.index) ?? null, node, after))
   }
   events.sort((a, b) => a.at - b.at)
@@ -79,6 +91,10 @@ function nodeEvents(
   const isNew = after.attempts > Math.max(before?.attempts ?? 0, lastLogged)
   if (isNew && after.startedAt !== null) {
     events.push({ type: 'attempt.started', at: after.startedAt, node, attempt: after.attempts })
+  }
+  if (after.waitingForRun !== null && after.waitingForRun !== before?.waitingForRun) {
+    const childRun = after.waitingForRun
+    events.push({ type: 'node.waiting', at: after.waitingSince ?? run.openedAt, node, childRun })
   }
   // A final failure stands in the log: it is told also when somebody has retried the node since.
   if (after.state !== before?.state && isFinalNode(after) && after.state !== 'failed') {

@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Announcement } from '../coordinator/announcements.ts'
-import { failureOfEntry } from '../coordinator/run-record.ts'
+import { runFailed } from '../coordinator/run-failure.ts'
 import type { RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { Bell } from '../core/bell.ts'
 import { type Duration, toMs } from '../core/duration.ts'
-import { RepriseError, RunFailed } from '../core/errors.ts'
-import type { RecordedDecision, StopReason } from '../core/failure.ts'
+import { RepriseError } from '../core/errors.ts'
 import { isFinalRunState, type RunState } from '../core/states.ts'
-import { culpritOf } from './culprit.ts'
 import { eventsBetween, type RunEvent } from './run-events.ts'
 import type { RunSource } from './run-source.ts'
 
@@ -129,37 +127,4 @@ export class RunHandle<T = unknown> {
     if (hasEnded === null) await this.#source.find(runId, this.#queue)
     return hasEnded === true
   }
-}
-
-function reasonOf(state: RunFailed['state'], decision: RecordedDecision | null): StopReason {
-  if (state === 'cancelled') return 'cancelled'
-  return decision?.action === 'stop' ? decision.reason : 'exhausted'
-}
-
-function runFailed(run: RunSnapshot): RunFailed {
-  const state = run.state === 'cancelled' ? 'cancelled' : 'failed'
-  if (run.refusal) {
-    const { reason, error } = run.refusal
-    const failure = { kind: 'error', error } as const
-    return new RunFailed({
-      runId: run.id,
-      state,
-      node: null,
-      attempts: 0,
-      reason,
-      failure,
-      willRetry: false,
-    })
-  }
-  const culprit = culpritOf(run)
-  const last = culprit?.log.at(-1)
-  return new RunFailed({
-    runId: run.id,
-    state,
-    node: culprit?.key ?? null,
-    attempts: culprit?.attempts ?? 0,
-    reason: reasonOf(state, last?.decision ?? null),
-    failure: last ? failureOfEntry(last) : null,
-    willRetry: run.willRetry,
-  })
 }

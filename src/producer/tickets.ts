@@ -1,6 +1,7 @@
 import type { Place, TicketToAdd } from '../coordinator/answers.ts'
 import { ticketJobId } from '../core/ids.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
+import { isWorkNode } from '../flow/graph.ts'
 import { templateOf } from '../flow/instances.ts'
 import { ENVELOPE_VERSION, type TicketData } from './envelope.ts'
 import { DEFAULT_QUEUE, JOB_OPTIONS } from './job-options.ts'
@@ -12,29 +13,68 @@ export const DEFAULT_PLACE: Place = { queue: DEFAULT_QUEUE, priority: 0 }
 /** The queue and priority of a node, unless a decision moved it: its own, or its run's. */
 export function placeOf(graph: CompiledGraph, index: number, runPlace: Place): Place {
   const node = graph.graph.nodes[templateOf(index)]
-  if (node?.kind !== 'task') return runPlace
+  if (!isWorkNode(node)) return runPlace
   return { queue: node.queue ?? runPlace.queue, priority: node.priority ?? runPlace.priority }
+}
+
+/** A run as far as its tickets need it. */
+export interface TicketRun {
+  readonly runId: string
+  readonly graph: CompiledGraph
+  readonly place: Place
+}
+
+/** What adding tickets needs. */
+export interface TicketSurroundings {
+  readonly queues: Queues
+  readonly graphs: {
+    /** The graph and the place of a run. */
+    ofRun(
+      runId: string,
+    ): Promise<{ readonly graph: { readonly graph: CompiledGraph }; readonly place: Place | null }>
+  }
 }
 
 /**
  * Adds the jobs of tickets that a delivery owes (R8). Adding one that exists is a no-op, and one that was finished
  * before finds no row and ends.
+ *
+ * @param run the run that the move was made on
  */
 export async function addTickets(
-  queues: Queues,
-  runId: string,
-  graph: CompiledGraph,
-  runPlace: Place,
+  around: TicketSurroundings,
+  run: TicketRun,
   tickets: readonly TicketToAdd[],
 ): Promise<void> {
-  await Promise.all(tickets.map((ticket) => addTicket(queues, runId, graph, runPlace, ticket)))
+  await Promise.all(
+    tickets.map(async (ticket) => {
+      const { runId } = ticket
+      const owner = runId === undefined ? run : await otherRun(around, runId)
+      await addTicket(around.queues, owner, ticket)
+    }),
+  )
 }
 
-function addTicket(
-  queues: Queues,
+/** Adds the jobs of tickets of runs that this process has not looked at. */
+export async function addTicketsOf(
+  around: TicketSurroundings,
   runId: string,
-  graph: CompiledGraph,
-  runPlace: Place,
+  tickets: readonly TicketToAdd[],
+): Promise<void> {
+  for (const ticket of tickets) {
+    await addTickets(around, await otherRun(around, ticket.runId ?? runId), [ticket])
+  }
+}
+
+async function otherRun({ graphs }: TicketSurroundings, runId: string): Promise<TicketRun> {
+  const { graph, place } = await graphs.ofRun(runId)
+  return { runId, graph: graph.graph, place: place ?? DEFAULT_PLACE }
+}
+
+/** Adds the job of one ticket. */
+export function addTicket(
+  queues: Queues,
+  { runId, graph, place: runPlace }: TicketRun,
   { ticket, indices, delayMs, place }: TicketToAdd,
 ): Promise<void> {
   const [first = 0] = indices

@@ -1,7 +1,7 @@
 import type { RetryRefusal } from '../coordinator/reruns.ts'
 import type { RunSnapshot } from '../coordinator/run-snapshot.ts'
 import { RepriseError } from '../core/errors.ts'
-import { addTickets, DEFAULT_PLACE } from '../producer/tickets.ts'
+import { addTicket, DEFAULT_PLACE } from '../producer/tickets.ts'
 import { type RunOperations, readOpened, stateError } from './operations.ts'
 
 /** Retries failed nodes in their run, and adds the jobs of their tickets. See `Runs.retry`. */
@@ -16,7 +16,8 @@ export async function retryInPlace(
   const answer = await reruns.retryNodes(runId, index)
   if (answer.status === 'refused') throw refused(run, key, answer.reason)
   if (!run.graph) throw new RepriseError('internal', `the run ${runId} has no graph`)
-  await addTickets(queues, runId, run.graph, answer.place ?? DEFAULT_PLACE, answer.toAdd)
+  const owner = { runId, graph: run.graph, place: answer.place ?? DEFAULT_PLACE }
+  await Promise.all(answer.toAdd.map((ticket) => addTicket(queues, owner, ticket)))
 }
 
 function refused(

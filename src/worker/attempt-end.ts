@@ -9,7 +9,7 @@ import {
   type StoredError,
   storeError,
 } from '../core/failure.ts'
-import type { TaskNode } from '../flow/graph.ts'
+import type { WorkNode } from '../flow/graph.ts'
 import type { AttemptAborted } from './aborts.ts'
 import type { NotYet } from './admission.ts'
 
@@ -79,7 +79,7 @@ export function conditionFalse(): AttemptEnd {
 }
 
 /** The handler was not called, because its input doesn't fit. */
-export function invalidInput(node: TaskNode, problem: z.ZodError): AttemptEnd {
+export function invalidInput(node: WorkNode, problem: z.ZodError): AttemptEnd {
   const message = `the input of ${node.key} is not valid:\n${z.prettifyError(problem)}`
   return stopped('error', namedError('InvalidInput', message), 'invalid_input')
 }
@@ -111,6 +111,11 @@ export function noHandler(missing: string, limitMs: number): AttemptEnd {
 export function notYet({ waitsFor, waitMs, waitedMs }: NotYet): AttemptEnd {
   const cause = { waitsFor, waitMs, waitedMs }
   return { outcome: { kind: 'parked', cause, log: '' }, failure: null, decision: null }
+}
+
+/** The attempt goes on when the child run has ended. */
+export function awaiting(child: string): AttemptEnd {
+  return { outcome: { kind: 'awaiting', child }, failure: null, decision: null }
 }
 
 /** An error that was never thrown: the name says what is wrong. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Grant, Place } from '../coordinator/answers.ts'
-import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Coordinator, Delivery } from '../coordinator/coordinator.ts'
 import { failureOfEntry, type LoggedAttempt } from '../coordinator/run-record.ts'
 import type { SharedLimits } from '../coordinator/shared-limits.ts'
 import { SerializationError } from '../core/errors.ts'
@@ -10,8 +10,8 @@ import { type Json, toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
 import { errorOfResult } from '../flow/fail.ts'
-import type { FlowNode } from '../flow/flow-definition.ts'
-import type { TaskNode } from '../flow/graph.ts'
+import type { FlowNode, NodePolicies } from '../flow/flow-definition.ts'
+import { calleeOf, type TaskNode, type WorkNode } from '../flow/graph.ts'
 import { isSkip } from '../flow/skip.ts'
 import type { TaskDefinition } from '../flow/task-definition.ts'
 import type { StoredRunOptions } from '../producer/envelope.ts'
@@ -24,6 +24,7 @@ import { maxInterruptionsOf } from '../strategies/policy-limits.ts'
 import type { PolicyRegistry } from '../strategies/policy-registry.ts'
 import type { Policy } from '../strategies/policy-types.ts'
 import { choosePolicy } from '../strategies/precedence.ts'
+import type { RetryOption } from '../strategies/shorthand.ts'
 import type { AttemptAbort, AttemptAborted } from './aborts.ts'
 import { admit } from './admission.ts'
 import { AttemptContext } from './attempt-context.ts'
@@ -65,14 +66,21 @@ export interface AttemptSurroundings {
   readonly sharedLimits: SharedLimits
 }
 
+/** One granted attempt at a node that calls a task. */
+export interface TaskAttempt extends Attempt {
+  readonly node: TaskNode
+  readonly template: TaskNode
+}
+
 /** One granted attempt. */
 export interface Attempt {
   readonly runId: string
+  readonly delivery: Delivery
   readonly graph: CompiledGraph
   /** With the key that it has in its run. */
-  readonly node: TaskNode
+  readonly node: WorkNode
   /** The node of the graph: of a map's item, the one that it is an instance of. */
-  readonly template: TaskNode
+  readonly template: WorkNode
   readonly grant: Grant
   readonly options: StoredRunOptions
   readonly values: RunValues
@@ -87,14 +95,17 @@ export interface Attempt {
 /** Executes one granted attempt: condition, input, handler, result, decision. It throws only when Redis can’t be read. */
 export async function executeAttempt(
   around: AttemptSurroundings,
-  attempt: Attempt,
+  attempt: TaskAttempt,
 ): Promise<AttemptEnd> {
   const { runId, node, graph, grant, values } = attempt
   if (node.if && (await values.fillIn(grant.index, node.if)) !== true) return conditionFalse()
   const flowNode = around.handlers.node(graph.graph.flow, attempt.template)
   const { unknownTaskTimeoutMs } = around.settings
   if (!flowNode) return noHandler(`the task ${node.task}`, unknownTaskTimeoutMs)
-  const bound = bindPolicy(around, policyFor(around.settings, attempt, flowNode))
+  const bound = bindPolicy(
+    around,
+    policyFor(around.settings, attempt, flowNode, flowNode.task.retry),
+  )
   if ('missing' in bound) return noHandler(`the policy ${bound.missing}`, unknownTaskTimeoutMs)
   const { policy } = bound
   const input = (await values.fillIn(grant.index, node.input)) ?? null
@@ -131,7 +142,7 @@ interface HandlerCall {
 
 async function runHandler(
   around: AttemptSurroundings,
-  attempt: Attempt,
+  attempt: TaskAttempt,
   call: HandlerCall,
 ): Promise<AttemptEnd> {
   try {
@@ -144,7 +155,7 @@ async function runHandler(
 
 async function callHandler(
   around: AttemptSurroundings,
-  attempt: Attempt,
+  attempt: TaskAttempt,
   { flowNode, policy, history, input, parsedInput }: HandlerCall,
 ): Promise<string> {
   const { task } = flowNode
@@ -207,7 +218,10 @@ async function checkOutput(schema: z.ZodType, output: unknown): Promise<unknown>
 }
 
 /** Schemas may be asynchronous, and may throw: that is an input that does not fit. */
-async function parse(schema: z.ZodType, value: unknown): Promise<z.ZodSafeParseResult<unknown>> {
+export async function parse(
+  schema: z.ZodType,
+  value: unknown,
+): Promise<z.ZodSafeParseResult<unknown>> {
   try {
     return await schema.safeParseAsync(value)
   } catch (thrown) {
@@ -219,10 +233,10 @@ async function parse(schema: z.ZodType, value: unknown): Promise<z.ZodSafeParseR
   }
 }
 
-async function failed(
+export async function failed(
   around: AttemptSurroundings,
   attempt: Attempt,
-  { policy, history, input }: HandlerCall,
+  { policy, history, input }: Pick<HandlerCall, 'policy' | 'history' | 'input'>,
   thrown: unknown,
 ): Promise<AttemptEnd> {
   const { aborted } = attempt.abort
@@ -245,7 +259,7 @@ async function failed(
       attempt: grant.attempt,
       retryNumber: grant.attempt - 1,
       node: node.key,
-      task: node.task,
+      task: calleeOf(node),
       flow: graph.graph.flow,
       run: { id: runId, rootId: lineageOf(attempt).rootId },
       input,
@@ -294,7 +308,8 @@ async function servedDecision(
   return { action: 'stop', reason: 'policy_error', detail }
 }
 
-function lineageOf({ runId, options: { parent, rerun } }: Attempt): {
+/** The run's place in its lineage. */
+export function lineageOf({ runId, options: { parent, rerun } }: Attempt): {
   readonly id: string
   readonly rootId: string
   readonly parentId: string | null
@@ -306,15 +321,16 @@ function lineageOf({ runId, options: { parent, rerun } }: Attempt): {
   }
 }
 
-async function readHistory(
+/** The node's ended attempts, oldest first. */
+export async function readHistory(
   around: AttemptSurroundings,
   { runId, grant, openedAt }: Attempt,
 ): Promise<LoggedAttempt[]> {
   return await around.coordinator.readNodeLog(runId, grant.index, openedAt)
 }
 
-/** Its plug-ins found. One whose options don't fit shows it when it is asked: the task runs all the same. */
-function bindPolicy(
+/** The policy with its plug-ins found, or the name of one that is not. One whose options don't fit shows it when it is asked: the task runs all the same. */
+export function bindPolicy(
   { policies }: AttemptSurroundings,
   policy: Policy | null,
 ): { readonly policy: Policy | null } | { readonly missing: string } {
@@ -325,15 +341,17 @@ function bindPolicy(
   }
 }
 
-function policyFor(
+/** The policy that counts for a node (precedence.ts). */
+export function policyFor(
   settings: WorkerSettings,
   { options, template }: Attempt,
-  { retry, task, flowRetry }: FlowNode,
+  { retry, flowRetry }: NodePolicies,
+  taskRetry?: RetryOption,
 ): Policy | null {
   return choosePolicy({
     enqueue: options.nodes?.[template.key]?.retry ?? options.retry,
     node: retry,
-    task: task.retry,
+    task: taskRetry,
     flow: flowRetry,
     worker: settings.defaultRetry,
   })

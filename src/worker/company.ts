@@ -1,4 +1,4 @@
-import type { TaskNode } from '../flow/graph.ts'
+import { calleeOf, type WorkNode } from '../flow/graph.ts'
 import type { RunOptions } from '../producer/envelope.ts'
 import { maxCrashesOf } from '../strategies/policy-limits.ts'
 import { toPolicy } from '../strategies/shorthand.ts'
@@ -20,18 +20,18 @@ export interface CompanySurroundings {
  */
 export function companySize(
   { durations, settings }: CompanySurroundings,
-  nodes: readonly TaskNode[],
+  nodes: readonly WorkNode[],
   options: RunOptions,
 ): number {
-  const mayShare = (node: TaskNode) =>
-    durations.isShort(node.task) &&
+  const mayShare = (node: WorkNode) =>
+    durations.isShort(calleeOf(node)) &&
     (enqueuedCrashLimit(node, options) ?? node.maxCrashes ?? settings.maxCrashes) > 0
   return nodes.length > 0 && nodes.every(mayShare) ? MAX_COMPANY : 1
 }
 
 /** How many crashes a node survives by a policy that the enqueue gave, if it gave one. */
 export function enqueuedCrashLimit(
-  { key }: TaskNode,
+  { key }: WorkNode,
   { retry, nodes }: RunOptions,
 ): number | undefined {
   const given = nodes?.[key]?.retry ?? retry

@@ -1,4 +1,4 @@
-import type { ClaimAnswer, ClaimRefusal, Place, TicketToAdd } from '../coordinator/answers.ts'
+import type { ClaimAnswer, ClaimRefusal, TicketToAdd } from '../coordinator/answers.ts'
 import type { Coordinator, Delivery, Slots } from '../coordinator/coordinator.ts'
 import type { Reruns } from '../coordinator/reruns.ts'
 import type { RunReader } from '../coordinator/run-reader.ts'
@@ -9,7 +9,7 @@ import type { Hooks } from '../core/hooks.ts'
 import type { Logger } from '../core/logger.ts'
 import { readTicketData, type TicketData } from '../producer/envelope.ts'
 import type { Queues } from '../producer/queues.ts'
-import { addTickets, DEFAULT_PLACE } from '../producer/tickets.ts'
+import { addTickets, addTicketsOf, DEFAULT_PLACE } from '../producer/tickets.ts'
 import type { PolicyRegistry } from '../strategies/policy-registry.ts'
 import type { RunningAttempts } from './aborts.ts'
 import { MAX_COMPANY } from './company.ts'
@@ -30,11 +30,12 @@ export interface DeliverySurroundings {
   readonly coordinator: Coordinator
   readonly reruns: Reruns
   readonly runRetries: RunRetries
-  readonly reader: RunReader
   readonly sharedLimits: SharedLimits
   readonly handlers: Handlers
   readonly policies: PolicyRegistry
   readonly graphs: Graphs
+  /** Reads runs whole: those that nodes have waited for. */
+  readonly reader: RunReader
   readonly queues: Queues
   readonly settings: WorkerSettings
   readonly running: RunningAttempts
@@ -187,22 +188,13 @@ class DeliveryRun {
   }
 
   async #addOwed(toAdd: readonly TicketToAdd[]): Promise<void> {
-    if (toAdd.length === 0) return
-    const { graph, place } = await this.#around.graphs.ofRun(this.#delivery.runId)
-    await this.#addTickets(graph, place, toAdd)
-  }
-
-  #addTickets(
-    graph: KnownGraph,
-    place: Place | null,
-    toAdd: readonly TicketToAdd[],
-  ): Promise<void> {
-    const { queues } = this.#around
-    return addTickets(queues, this.#delivery.runId, graph.graph, place ?? DEFAULT_PLACE, toAdd)
+    await addTicketsOf(this.#around, this.#delivery.runId, toAdd)
   }
 
   async #execute(claim: Granted, graph: KnownGraph): Promise<DeliveryEnd | null> {
-    const owed = this.#addTickets(graph, claim.place, claim.toAdd)
+    const { runId } = this.#delivery
+    const run = { runId, graph: graph.graph, place: claim.place ?? DEFAULT_PLACE }
+    const owed = addTickets(this.#around, run, claim.toAdd)
     if (claim.grants.length === 0) {
       await owed
       return await this.#withoutGrants(claim)

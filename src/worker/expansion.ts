@@ -3,7 +3,7 @@ import type { Coordinator, Delivery, MapChunk, OpenedRun } from '../coordinator/
 import { formatItem } from '../coordinator/stored-items.ts'
 import type { Json } from '../core/json.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
-import type { MapNode, TaskNode } from '../flow/graph.ts'
+import { isWorkNode, type MapNode, type WorkNode } from '../flow/graph.ts'
 import { instanceIndex, type Level, templateOf } from '../flow/instances.ts'
 import { fillTemplate } from '../flow/values.ts'
 import { quote } from '../strategies/option-schemas.ts'
@@ -28,7 +28,7 @@ export interface MapAttempt {
   readonly run: OpenedRun
   readonly values: RunValues
   /** How many nodes that call these tasks may share a ticket. */
-  companySize(tasks: readonly TaskNode[]): number
+  companySize(nodes: readonly WorkNode[]): number
   /** Null, or how the attempt ends because it has to stop. */
   mayGoOn(): AttemptEnd
   onMade(toAdd: readonly TicketToAdd[]): void
@@ -48,7 +48,7 @@ export async function makeItems(map: MapAttempt): Promise<AttemptEnd> {
   const { roots } = run.graph.instances.body(templateOf(grant.index))
   const tasks = roots.flatMap((root) => {
     const first = run.graph.graph.nodes[root]
-    return first?.kind === 'task' ? [first] : []
+    return isWorkNode(first) ? [first] : []
   })
   const grain = map.companySize(tasks)
   for (let made = 0; made < expansion.items.length; ) {

@@ -1,7 +1,7 @@
 import type { Place } from '../coordinator/answers.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
-import type { TaskNode } from '../flow/graph.ts'
+import { isWorkNode, type WorkNode } from '../flow/graph.ts'
 import type { Handlers } from './handlers.ts'
 
 /** A graph, and what this process can do with it. */
@@ -10,7 +10,7 @@ export interface KnownGraph {
   /** True if this process knows every task of the graph: only then may it go on with nodes that became ready. */
   readonly isComplete: boolean
   /** Per node, those that wait for it and that workers execute. */
-  readonly next: readonly (readonly TaskNode[])[]
+  readonly next: readonly (readonly WorkNode[])[]
 }
 
 /** Graphs by content hash: those of this process' flows, and those of other versions, read from Redis when needed. */
@@ -41,14 +41,12 @@ export class Graphs {
 
   #learn(graph: CompiledGraph): KnownGraph {
     const { flow, nodes } = graph.graph
-    const next = nodes.map((): TaskNode[] => [])
+    const next = nodes.map((): WorkNode[] => [])
     for (const node of nodes) {
-      if (node.kind !== 'task') continue
+      if (!isWorkNode(node)) continue
       for (const upstream of node.upstreams) next[upstream]?.push(node)
     }
-    const isComplete = nodes.every(
-      (node) => node.kind !== 'task' || this.#handlers.node(flow, node) !== null,
-    )
+    const isComplete = nodes.every((node) => !isWorkNode(node) || this.#handlers.knows(flow, node))
     return { graph, isComplete, next }
   }
 }

@@ -1,7 +1,7 @@
 import { RepriseError } from '../core/errors.ts'
 import { type CompiledGraph, compileGraph } from '../flow/compile.ts'
-import type { FlowDefinition, FlowNode } from '../flow/flow-definition.ts'
-import type { TaskNode } from '../flow/graph.ts'
+import type { FlowDefinition, FlowNode, NodePolicies } from '../flow/flow-definition.ts'
+import type { RunNode, TaskNode, WorkNode } from '../flow/graph.ts'
 import { singleTaskFlow } from '../flow/single.ts'
 import type { TaskDefinition } from '../flow/task-definition.ts'
 
@@ -43,6 +43,20 @@ export class Handlers {
     if (known?.task.name === node.task) return known
     const task = this.#tasks.get(node.task)
     return task ? { task } : null
+  }
+
+  /**
+   * The policies of a node that waits for a child run; null if this process doesn't know the node's own flow. A node
+   * that another version of the flow has gets none of its own.
+   */
+  policies(flow: string, node: RunNode): NodePolicies | null {
+    const known = this.#flows.get(flow)
+    return known ? (known.definition.runNodes.get(node.key) ?? {}) : null
+  }
+
+  /** True if this process can execute the node. */
+  knows(flow: string, node: WorkNode): boolean {
+    return (node.kind === 'task' ? this.node(flow, node) : this.policies(flow, node)) !== null
   }
 
   /** The names of the tasks. */

@@ -7,9 +7,14 @@ import type { Hooks } from '../core/hooks.ts'
 import { toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
-import type { TaskNode } from '../flow/graph.ts'
+import { isWorkNode, type WorkNode } from '../flow/graph.ts'
 import { type Envelope, type RunOptions, readEnvelope } from '../producer/envelope.ts'
-import { DEFAULT_PLACE, placeOf } from '../producer/tickets.ts'
+import {
+  addTicketsOf,
+  DEFAULT_PLACE,
+  placeOf,
+  type TicketSurroundings,
+} from '../producer/tickets.ts'
 import { namedError } from './attempt-end.ts'
 import { companySize, enqueuedCrashLimit } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
@@ -19,7 +24,7 @@ import type { WorkerSettings } from './options.ts'
 import type { TaskDurations } from './task-durations.ts'
 
 /** What opening a run needs of its worker. */
-export interface OpenSurroundings {
+export interface OpenSurroundings extends TicketSurroundings {
   readonly coordinator: Coordinator
   readonly handlers: Handlers
   readonly durations: TaskDurations
@@ -82,10 +87,10 @@ export function announceOpening(
 }
 
 /** The tasks of nodes that begin a run. */
-export function tasksAt({ graph }: CompiledGraph, indices: readonly number[]): TaskNode[] {
+export function tasksAt({ graph }: CompiledGraph, indices: readonly number[]): WorkNode[] {
   return indices.flatMap((index) => {
     const node = graph.nodes[index]
-    return node?.kind === 'task' ? [node] : []
+    return isWorkNode(node) ? [node] : []
   })
 }
 
@@ -100,7 +105,7 @@ export function crashLimits(graph: CompiledGraph, options: RunOptions): Map<numb
   const limits = new Map<number, number>()
   if (options.retry === undefined && !options.nodes) return limits
   graph.graph.nodes.forEach((node, index) => {
-    const limit = node.kind === 'task' ? enqueuedCrashLimit(node, options) : undefined
+    const limit = isWorkNode(node) ? enqueuedCrashLimit(node, options) : undefined
     if (limit !== undefined) limits.set(index, limit)
   })
   return limits
@@ -155,7 +160,7 @@ export function rootsFor(
 ): Root[] {
   return indices.map((index) => {
     const node = graph.graph.nodes[index]
-    const delayMs = node?.kind === 'task' ? (node.delayMs ?? 0) : 0
+    const delayMs = isWorkNode(node) ? (node.delayMs ?? 0) : 0
     const { queue, priority } = placeOf(graph, index, runPlace)
     const isAtHome = queue === runPlace.queue && priority === runPlace.priority
     return { index, delayMs, home: delayMs === 0 && isAtHome, place: graph.places[index] ?? 0 }
@@ -207,7 +212,10 @@ async function refuse(
     flow,
     job: job.id === delivery.runId ? '' : `${job.queue}|${job.id}`,
   })
-  if (answer.status === 'ok') return { kind: 'failed', message: problem }
+  if (answer.status === 'ok') {
+    await addTicketsOf(around, delivery.runId, answer.toAdd)
+    return { kind: 'failed', message: problem }
+  }
   if (answer.reason === 'lease') return { kind: 'lost' }
   // A delivery before this one opened the run: what it holds is to be executed.
   return await around.coordinator.claim(delivery, slots)

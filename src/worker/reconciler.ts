@@ -2,6 +2,7 @@ import type { TicketToAdd } from '../coordinator/answers.ts'
 import type { RedisConnection } from '../coordinator/connection.ts'
 import type { Coordinator } from '../coordinator/coordinator.ts'
 import type { Reruns } from '../coordinator/reruns.ts'
+import type { RunReader } from '../coordinator/run-reader.ts'
 import {
   holdReconcilerLease,
   markChecked,
@@ -17,7 +18,7 @@ import { addRerunJob, rerunQueue } from '../producer/rerun-job.ts'
 import { addTickets, DEFAULT_PLACE, placeOf } from '../producer/tickets.ts'
 import type { Graphs } from './graphs.ts'
 import type { RunRetries } from './run-retries.ts'
-import { type JobFate, type Suspicion, suspicionsIn } from './suspicions.ts'
+import { type Fate, type Suspicion, suspicionsIn } from './suspicions.ts'
 
 /** What a reconciler works with. */
 export interface ReconcilerParts {
@@ -26,6 +27,7 @@ export interface ReconcilerParts {
   readonly reruns: Reruns
   readonly runRetries: RunRetries
   readonly graphs: Graphs
+  readonly reader: RunReader
   readonly queues: Queues
   readonly logger: Logger
   /** The recovery bound B: what has not changed for so long is acted on. */
@@ -127,7 +129,10 @@ export class Reconciler {
   }
 
   async #look(run: RunRows): Promise<Finding[]> {
-    const suspicions = await suspicionsIn(run, (ticket) => this.#fateOf(run, ticket))
+    const suspicions = await suspicionsIn(run, {
+      ofTicket: (ticket) => this.#fateOf(run, ticket),
+      ofChild: (index, child) => this.#fateOfChild(run, index, child),
+    })
     const findings: Finding[] = []
     for (const suspicion of suspicions) {
       const wasMended = this.#isOld(run.runId, suspicion) && (await this.#mend(run, suspicion))
@@ -172,6 +177,16 @@ export class Reconciler {
           run,
           await coordinator.adopt(runId, suspicion.index, suspicion.evidence),
         )
+      case 'deserted':
+        // As above: a dead job of the child's id.
+        if ((await this.#parts.reader.hasEnded(suspicion.child)) === null) {
+          const queue = await this.#childQueue(run, suspicion.index)
+          await this.#parts.queues.get(queue).remove(suspicion.child)
+        }
+        return this.#addAnswer(
+          run,
+          await coordinator.adopt(runId, suspicion.index, suspicion.evidence),
+        )
       case 'parked':
         return this.#addAnswer(run, await coordinator.resume(runId))
       case 'unqueued':
@@ -187,15 +202,32 @@ export class Reconciler {
   }
 
   async #add(run: RunRows, tickets: readonly TicketToAdd[]): Promise<boolean> {
-    const { graphs, queues } = this.#parts
-    const { graph } = await graphs.get(run.graph)
-    await addTickets(queues, run.runId, graph, run.place ?? DEFAULT_PLACE, tickets)
+    const { runId, place } = run
+    const { graph } = await this.#parts.graphs.get(run.graph)
+    await addTickets(this.#parts, { runId, graph, place: place ?? DEFAULT_PLACE }, tickets)
     return true
   }
 
-  async #fateOf(run: RunRows, ticket: number): Promise<JobFate> {
+  async #fateOf(run: RunRows, ticket: number): Promise<Fate> {
     const { queue, jobId } = await this.#jobOf(run, ticket)
+    return await this.#fateOfJob(queue, jobId)
+  }
+
+  async #fateOfJob(queue: string, jobId: string): Promise<Fate> {
     return isGone(await this.#parts.queues.get(queue).getJobState(jobId)) ? 'gone' : 'alive'
+  }
+
+  /** A child that has ended has told its parent: a node that still waits for it was forgotten. */
+  async #fateOfChild(run: RunRows, index: number, child: string): Promise<Fate> {
+    const hasEnded = await this.#parts.reader.hasEnded(child)
+    if (hasEnded !== null) return hasEnded ? 'gone' : 'alive'
+    return await this.#fateOfJob(await this.#childQueue(run, index), child)
+  }
+
+  async #childQueue(run: RunRows, index: number): Promise<string> {
+    const { graph } = await this.#parts.graphs.get(run.graph)
+    const node = graph.graph.nodes[index]
+    return (node?.kind === 'run' ? node.child.queue : undefined) ?? DEFAULT_PLACE.queue
   }
 
   async #jobOf(run: RunRows, ticket: number): Promise<{ queue: string; jobId: string }> {

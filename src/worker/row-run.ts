@@ -17,13 +17,14 @@ import { nodeKey } from '../coordinator/run-instances.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Failure } from '../core/failure.ts'
 import type { AttemptInfo } from '../core/hooks.ts'
-import type { MapNode, TaskNode } from '../flow/graph.ts'
+import { calleeOf, isWorkNode, type MapNode, type WorkNode } from '../flow/graph.ts'
 import { templateOf } from '../flow/instances.ts'
 import type { StoredRunOptions } from '../producer/envelope.ts'
 import { addTickets, DEFAULT_PLACE } from '../producer/tickets.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
 import { executeAttempt } from './attempt.ts'
 import { type AttemptEnd, interrupted } from './attempt-end.ts'
+import { executeChildRun } from './child-run.ts'
 import { companySize, MAX_COMPANY } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliverySurroundings } from './delivery.ts'
@@ -56,7 +57,7 @@ type Settled = Extract<SettleAnswer, { status: 'settled' }>
 /** A granted attempt that no handler was called for yet. Times are of this process' monotonic clock. */
 interface Awaiting {
   readonly grant: Grant
-  readonly node: TaskNode | MapNode
+  readonly node: WorkNode | MapNode
   /** When the move was sent that granted it. */
   readonly sentAt: number
   readonly receivedAt: number
@@ -146,7 +147,7 @@ export class RowRun {
     const receivedAt = performance.now()
     for (const grant of grants) {
       const node = this.#graph.graph.graph.nodes[templateOf(grant.index)]
-      if (node?.kind !== 'task' && node?.kind !== 'map') {
+      if (!isWorkNode(node) && node?.kind !== 'map') {
         throw new Error(`no worker executes node ${grant.index} of the graph`)
       }
       this.#awaiting.push({ grant, node, sentAt, receivedAt })
@@ -186,23 +187,23 @@ export class RowRun {
       const end = await this.#mapAttempt(node, grant)
       return { grant, info: null, end, durationMs: performance.now() - startedAt }
     }
-    const instance = node.map === undefined ? node : await this.#instanceOf(node, grant)
-    const info = this.#describe(instance, grant)
+    const key = node.map === undefined ? node.key : await this.#keyOf(node, grant)
+    const info = this.#describe(node, key, grant)
     this.#around.hooks.onAttemptStarted?.(info)
-    const end = await this.#attempt(instance, node, grant, receivedAt)
+    const end = await this.#attempt(node, key, grant, receivedAt)
     return { grant, info, end, durationMs: performance.now() - startedAt }
   }
 
-  /** The node with the key that it has in the run; the graph's own if Redis can't be read, which the attempt finds too. */
-  async #instanceOf(template: TaskNode, { index }: Grant): Promise<TaskNode> {
+  /** The key that a node has in the run; the graph's own if Redis can't be read, which the attempt finds too. */
+  async #keyOf(template: WorkNode, { index }: Grant): Promise<string> {
     const { graph } = this.#graph
     const at = graph.instances.locate(index)
     try {
       const keys = await this.#values.itemKeys(at)
-      return { ...template, key: nodeKey(graph, at, (item) => keys.get(item) ?? null) }
+      return nodeKey(graph, at, (item) => keys.get(item) ?? null)
     } catch (error) {
       this.#problem ??= error
-      return template
+      return template.key
     }
   }
 
@@ -211,7 +212,7 @@ export class RowRun {
     if (!end) return this.#stop({ kind: 'lost' })
     const { hooks, durations } = this.#around
     const { outcome, failure, decision } = end
-    const wasAttempted = outcome.kind !== 'parked' && outcome.kind !== 'condition_false'
+    const wasAttempted = hasEnded(outcome)
     if (wasAttempted && info) durations.record(info.task, durationMs)
     try {
       const sentAt = performance.now()
@@ -223,6 +224,9 @@ export class RowRun {
       }
       if (outcome.kind === 'parked' && info) {
         hooks.onAttemptParked?.({ ...info, waitsFor: outcome.cause.waitsFor })
+      }
+      if (outcome.kind === 'awaiting' && info) {
+        hooks.onAttemptParked?.({ ...info, waitsFor: 'child' })
       }
       if (wasAttempted && info) hooks.onAttemptEnded?.({ ...info, durationMs, failure, decision })
       if (answer.runEnd) {
@@ -266,8 +270,8 @@ export class RowRun {
   }
 
   async #attempt(
-    node: TaskNode,
-    template: TaskNode,
+    template: WorkNode,
+    key: string,
     grant: Grant,
     receivedAt: number,
   ): Promise<AttemptEnd> {
@@ -277,11 +281,10 @@ export class RowRun {
     const abort = new AttemptAbort()
     running.add(this.#job.name, abort)
     try {
-      return await executeAttempt(this.#around, {
+      const attempt = {
         runId: this.#delivery.runId,
+        delivery: this.#delivery,
         graph: this.#graph.graph,
-        node,
-        template,
         grant,
         options: this.#options,
         values: this.#values,
@@ -289,7 +292,10 @@ export class RowRun {
         place: { queue: this.#job.queue, priority: this.#job.priority },
         receivedAt,
         abort,
-      })
+      }
+      return template.kind === 'task'
+        ? await executeAttempt(this.#around, { ...attempt, ...instanceOf(template, key) })
+        : await executeChildRun(this.#around, { ...attempt, ...instanceOf(template, key) })
     } catch (error) {
       // Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it.
       this.#problem ??= error
@@ -335,8 +341,8 @@ export class RowRun {
 
   #addTickets(toAdd: readonly TicketToAdd[]): void {
     if (toAdd.length === 0) return
-    const { queues } = this.#around
-    this.#owe(addTickets(queues, this.#delivery.runId, this.#graph.graph, this.#place, toAdd))
+    const run = { runId: this.#delivery.runId, graph: this.#graph.graph, place: this.#place }
+    this.#owe(addTickets(this.#around, run, toAdd))
   }
 
   #retryRun(): void {
@@ -350,16 +356,26 @@ export class RowRun {
     this.#owed.push(duty)
   }
 
-  #describe(node: TaskNode, { attempt }: Grant): AttemptInfo {
+  #describe(node: WorkNode, key: string, { attempt }: Grant): AttemptInfo {
     return {
       runId: this.#delivery.runId,
       flow: this.#graph.graph.graph.flow,
-      node: node.key,
-      task: node.task,
+      node: key,
+      task: calleeOf(node),
       attempt,
       queue: this.#job.queue,
     }
   }
+}
+
+/** A node of the graph, and with the key that it has in its run. */
+function instanceOf<Node extends WorkNode>(template: Node, key: string) {
+  return { template, node: key === template.key ? template : { ...template, key } }
+}
+
+/** False for a grant that was given back, and for an attempt that goes on later. */
+function hasEnded({ kind }: Outcome): boolean {
+  return kind !== 'parked' && kind !== 'condition_false' && kind !== 'awaiting'
 }
 
 /** Why a grant is given back that no handler was called for. */

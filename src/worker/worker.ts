@@ -126,6 +126,7 @@ export class Worker {
       reruns,
       runRetries: surroundings.runRetries,
       graphs: surroundings.graphs,
+      reader: surroundings.reader,
       queues: this.#queues,
       logger: this.#logger,
       boundMs: recoveryBound(this.#settings),

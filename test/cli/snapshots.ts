@@ -36,6 +36,8 @@ export function node(key: string, parts: Partial<NodeSnapshot> = {}): NodeSnapsh
     task: key,
     state: 'pending',
     waitingFor: null,
+    waitingForRun: null,
+    childFlow: null,
     waitingSince: null,
     forgiven: false,
     reused: false,

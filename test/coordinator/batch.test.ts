@@ -94,6 +94,7 @@ describeWithRedis('a script that Redis does not know', () => {
       '1',
       '',
       '-1.1.0',
+      '',
     ])
     expect(answer[0]).toBe('settled')
     expect((await driver.read()).state).toBe('succeeded')

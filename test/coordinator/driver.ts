@@ -26,6 +26,7 @@ import type { FailureKind, StopReason } from '../../src/core/failure.ts'
 import { newRunId, ticketJobId } from '../../src/core/ids.ts'
 import type { NodeState } from '../../src/core/states.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
+import { isWorkNode } from '../../src/flow/graph.ts'
 import { instanceIndex, templateOf } from '../../src/flow/instances.ts'
 import { redisUrl, testNamespace } from '../setup/namespace.ts'
 import { graphOf, type NodeSpec } from './graphs.ts'
@@ -54,6 +55,8 @@ export interface DriverOptions {
   readonly maxCrashesOf?: Readonly<Record<string, number>>
   /** Roots that may not run in the flow job's own delivery. */
   readonly away?: readonly string[]
+  /** The run's id; a new one by default. */
+  readonly runId?: string
   /** Other scripts than the real ones. */
   readonly script?: Script
   /** A run that exists already, and how a delivery of its first job opens it. */
@@ -86,6 +89,7 @@ let leases = 0
 /** Drives one run through the moves as workers would, without BullMQ: deliveries are locks that it sets by itself. */
 export class Driver {
   readonly redis: RedisConnection
+  readonly namespace: string
   readonly keys: ShardKeys
   readonly coordinator: Coordinator
   readonly graph: CompiledGraph
@@ -100,9 +104,10 @@ export class Driver {
   ) {
     this.redis = redis
     this.graph = 'hash' in nodes ? nodes : graphOf(nodes)
-    this.keys = new ShardKeys(options.namespace ?? testNamespace(), 0)
+    this.namespace = options.namespace ?? testNamespace()
+    this.keys = new ShardKeys(this.namespace, 0)
     this.#options = options
-    this.runId = options.known?.runId ?? newRunId(0)
+    this.runId = options.known?.runId ?? options.runId ?? newRunId(0)
     this.coordinator = new Coordinator(
       redis,
       this.keys,
@@ -156,7 +161,7 @@ export class Driver {
     )
     const roots = this.graph.roots.map((index) => {
       const root = this.graph.graph.nodes[index]
-      const delayMs = root?.kind === 'task' ? (root.delayMs ?? 0) : 0
+      const delayMs = isWorkNode(root) ? (root.delayMs ?? 0) : 0
       const home = delayMs === 0 && !away.includes(root?.key ?? '')
       return { index, delayMs, home, place: this.graph.places[index] ?? 0 }
     })

@@ -9,7 +9,7 @@ export type NodeSpec = {
   readonly map?: string
 } & (
   | {
-      readonly kind: 'task'
+      readonly kind: 'task' | 'run'
       readonly trigger: TaskNode['trigger']
       readonly skipOnUpstreamSkip?: boolean
       readonly delayMs?: number
@@ -33,6 +33,11 @@ export function node(
   { trigger = 'all_success', ...options }: TaskSpecOptions = {},
 ): NodeSpec {
   return { kind: 'task', key, after, trigger, ...options }
+}
+
+/** A node that waits for a child run. */
+export function runNode(key: string, after: readonly string[] = []): NodeSpec {
+  return { kind: 'run', key, after, trigger: 'all_success' }
 }
 
 export function gate(key: string, x: string): NodeSpec {
@@ -86,7 +91,12 @@ export function graphOf(
       case 'task': {
         const input = inputFrom(upstreams)
         upstreams.sort((a, b) => a - b)
-        return { ...own, ...base, task: spec.key, input, upstreams }
+        return { ...own, ...base, kind: 'task', task: spec.key, input, upstreams }
+      }
+      case 'run': {
+        const input = inputFrom(upstreams)
+        upstreams.sort((a, b) => a - b)
+        return { ...own, ...base, kind: 'run', child: { flow: 'test-flow' }, input, upstreams }
       }
       case 'map':
         upstreams.sort((a, b) => a - b)

@@ -15,7 +15,7 @@ describeWithRedis('refuse', () => {
   test('records a failed run with its reason', async () => {
     const driver = new Driver(redis(), [node('a')], { failedMs: 5_000_000 })
     const delivery = await driver.deliver(0)
-    expect(await driver.coordinator.refuse(delivery, REFUSAL)).toEqual({ status: 'ok' })
+    expect(await driver.coordinator.refuse(delivery, REFUSAL)).toEqual({ status: 'ok', toAdd: [] })
     const run = await driver.read()
     expect(run).toMatchObject({ flow: 'test-flow', state: 'failed', nodes: [], graph: null })
     expect(run.refusal).toEqual(PROBLEM)
@@ -36,7 +36,7 @@ describeWithRedis('refuse', () => {
     const driver = new Driver(redis(), [node('a')])
     const delivery = await driver.deliver(0)
     await driver.coordinator.refuse(delivery, REFUSAL)
-    expect(await driver.coordinator.refuse(delivery, REFUSAL)).toEqual({ status: 'ok' })
+    expect(await driver.coordinator.refuse(delivery, REFUSAL)).toEqual({ status: 'ok', toAdd: [] })
     expect((await driver.read()).refusal).toEqual(PROBLEM)
   })
 

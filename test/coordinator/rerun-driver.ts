@@ -10,6 +10,7 @@ import type { DeliveryEnd } from '../../src/worker/delivery-end.ts'
 import { Graphs } from '../../src/worker/graphs.ts'
 import { Handlers } from '../../src/worker/handlers.ts'
 import { openRerun } from '../../src/worker/open-rerun.ts'
+import { Queues } from '../../src/producer/queues.ts'
 import { readWorkerOptions } from '../../src/worker/options.ts'
 import { TaskDurations } from '../../src/worker/task-durations.ts'
 import { redisUrl } from '../setup/namespace.ts'
@@ -67,6 +68,7 @@ export function openAsWorker(
     reruns,
     reader: new RunReader(redis, keys),
     graphs: new Graphs(coordinator, handlers),
+    queues: new Queues(redis, keys.prefix, { onError: () => {} }),
     durations: new TaskDurations(),
     settings: readWorkerOptions({ redis: redisUrl() }),
     logger: pino({ level: 'silent' }),

@@ -1,7 +1,7 @@
 import type { SkipReason } from '../../src/coordinator/run-snapshot.ts'
 import type { FinalNodeState } from '../../src/core/states.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
-import type { GraphNode, TaskNode } from '../../src/flow/graph.ts'
+import type { GraphNode, WorkNode } from '../../src/flow/graph.ts'
 
 /** What happens to a node's attempts, one after the other; the last is final unless a crash loop comes first. */
 export type Step =
@@ -220,6 +220,7 @@ function hasFailed(state: FinalNodeState | undefined): boolean {
 function verdictOn(node: GraphNode, states: readonly FinalNodeState[]): Verdict {
   const someFailed = states.some(hasFailed)
   switch (node.kind) {
+    case 'run':
     case 'task': {
       const verdict = states.length === 0 ? 'runs' : triggerVerdict(node, states)
       const propagates = node.skipOnUpstreamSkip ?? node.trigger === 'all_success'
@@ -256,7 +257,7 @@ function groupVerdict(tolerate: number, [map, ...items]: readonly FinalNodeState
 
 /** What docs/flows.md says of each trigger, on its own: whether the node may run, before skips are propagated. */
 function triggerVerdict(
-  { trigger }: TaskNode,
+  { trigger }: WorkNode,
   states: readonly (FinalNodeState | undefined)[],
 ): Verdict {
   const failed = states.filter(hasFailed)

@@ -30,6 +30,13 @@ export const MAPS: Graph = flow({ name: 'maps', input: z.array(z.string()) }, (i
   report({ checked: succeeded(checked), shops })
 }).graph
 
+/** A flow with nodes that wait for runs of other flows. */
+export const WITH_RUNS: Graph = flow({ name: 'with-runs', input: any }, () => {
+  const small = flow({ name: 'small', input: any }, () => ping({}))
+  const first = small.asRun()({})
+  report({ first, last: small.asRun({ key: 'last', queue: 'far', after: [first] })({}) })
+}).graph
+
 /** One node, then so many side by side, then one. */
 export function fanOf(width: number): Graph {
   return flow({ name: 'fan', input: any }, () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { drawFlow, drawRun } from '../../src/drawing/drawing.ts'
 import { renderMermaid } from '../../src/drawing/mermaid.ts'
-import { EVERY_KIND, graphOf, MAPS } from './flows.ts'
+import { EVERY_KIND, graphOf, MAPS, WITH_RUNS } from './flows.ts'
 
 describe('renderMermaid', () => {
   test('draws every kind of node', () => {
@@ -48,6 +48,23 @@ describe('renderMermaid', () => {
       '  n3 --> n4',
       '  n4 --> n15',
     ])
+  })
+
+  test('draws a node that waits for a run as a box with two more lines', () => {
+    expect(`\n${renderMermaid(drawFlow(WITH_RUNS))}\n`).toMatchInlineSnapshot(`
+      "
+      ---
+      title: "with-runs"
+      ---
+      flowchart TD
+        n0[["small<br/>run of small"]]
+        n1[["last<br/>run of small, queue far"]]
+        n2["report"]
+        n0 --> n1
+        n0 --> n2
+        n1 --> n2
+      "
+    `)
   })
 
   test('gives a class to each state that occurs', () => {

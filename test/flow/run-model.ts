@@ -40,6 +40,7 @@ function nodeState(
   const hasSkipped = upstreams.includes('skipped')
   const ran = fails ? 'failed' : 'succeeded'
   switch (node.kind) {
+    case 'run':
     case 'task':
       if (node.trigger === 'any_failed') return hasFailed ? ran : 'skipped'
       if (hasFailed && !(hasSkipped && precedence === 'skip first')) return 'upstream_failed'

@@ -243,7 +243,10 @@ describe('flow', () => {
   })
 
   test.each([
-    [['tak'], 'expected keys of nodes that call a task, or of maps (take), got "tak"'],
+    [
+      ['tak'],
+      'expected keys of nodes that call a task or start a run, or of maps (take), got "tak"',
+    ],
     [[], 'got none'],
   ])('refuses succeedsWhen: %o', (succeedsWhen, message) => {
     const define = () => flow({ name: 'f', input: none, succeedsWhen }, () => take(1))

@@ -86,6 +86,28 @@ describe('eventsBetween', () => {
     ])
   })
 
+  test('tells for which run a node waits, once, and only while it does', () => {
+    const waiting: Partial<NodeSnapshot> = {
+      ...ran(1, 5),
+      state: 'waiting',
+      waitingForRun: '0-child',
+      waitingSince: at(5),
+    }
+    const waits = { type: 'node.waiting', at: at(5), node: 'a', childRun: '0-child' }
+    const [before, meanwhile, after] = [ran(1, 5), waiting, succeeded(1, 5, 9)].map((a) =>
+      snapshot(TWO, { a }),
+    )
+    if (!before || !meanwhile || !after) throw new Error('three readings')
+    expect(story(eventsBetween(null, meanwhile))).toEqual([
+      'run.opened@0',
+      'attempt.started@5 a#1',
+      'node.waiting@5 a',
+    ])
+    expect(eventsBetween(before, meanwhile)).toEqual([waits])
+    expect(eventsBetween(meanwhile, meanwhile)).toEqual([])
+    expect(story(eventsBetween(meanwhile, after))).toEqual(['node.succeeded@9 a'])
+  })
+
   test('leaves out nodes that no worker executes', () => {
     const graph = graphOf([node('x'), node('y'), join('j', 'x', 'y')])
     const run = snapshot(graph, { j: { state: 'succeeded', endedAt: at(9) } })

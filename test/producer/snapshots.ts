@@ -36,6 +36,8 @@ export function snapshot(
       task: node.kind === 'task' ? node.task : null,
       state: 'pending',
       waitingFor: null,
+      waitingForRun: null,
+      childFlow: null,
       waitingSince: null,
       forgiven: false,
       reused: false,

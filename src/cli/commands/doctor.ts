@@ -60,18 +60,19 @@ async function withReconciler(
     const graphs = new Graphs(coordinator, new Handlers([], []))
     const logger = pino({ level: 'silent' })
     const reader = new RunReader(redis, keys)
-    const reconciler = new Reconciler({
+    const runRetries = new RunRetries({ reruns, reader, queues, logger, hooks: {}, retries: 'on' })
+    const parts = {
       redis,
       coordinator,
       reruns,
-      runRetries: new RunRetries({ reruns, reader, queues, logger, hooks: {}, retries: 'on' }),
+      runRetries,
       graphs,
+      reader,
       queues,
       logger,
       boundMs,
-      owner: 'doctor',
-    })
-    await work(reconciler)
+    }
+    await work(new Reconciler({ ...parts, owner: 'doctor' }))
     await queues.close()
   } finally {
     redis.disconnect()
@@ -93,6 +94,8 @@ function describe(suspicion: Suspicion): string {
       return `the job of ticket ${suspicion.ticket} is gone, and its nodes are not settled`
     case 'orphan':
       return `node ${suspicion.index} can run, and no ticket holds it`
+    case 'deserted':
+      return `node ${suspicion.index} waits for the run ${suspicion.child}, which is gone or has ended`
     case 'parked':
       return 'a node is parked, and the run is not paused'
     case 'unqueued':

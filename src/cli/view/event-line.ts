@@ -24,6 +24,8 @@ function storyOf(event: RunEvent, openedAt: number): string {
       const decision = event.decision ? `; ${decisionText(event.decision)}` : ''
       return `${event.node}: attempt ${event.attempt} failed: ${failureText(event)}${decision}`
     }
+    case 'node.waiting':
+      return `${event.node}: waits for run ${event.childRun}`
     case 'node.retried':
       return `${event.node}: retried by hand`
     default:

@@ -1,6 +1,7 @@
 import cliTruncate from 'cli-truncate'
 import type { NodeSnapshot, RunSnapshot } from '../../coordinator/run-snapshot.ts'
 import { isFinalNodeState } from '../../core/states.ts'
+import { isWorkNode } from '../../flow/graph.ts'
 import { failureText } from './failure-text.ts'
 import { type FrameTime, headLine, keyWidthOf, nodeLine } from './node-line.ts'
 import type { Colors, Terminal } from './terminal.ts'
@@ -9,10 +10,10 @@ const BAR_WIDTH = 30
 // The head, the bar, the empty lines between, and the line of the cursor.
 const OTHER_ROWS = 7
 
-/** The picture of a run: a line for each node that calls a task, its last error while it retries, and the progress. */
+/** The picture of a run: a line for each node that workers execute, its last error while it retries, and the progress. */
 export function drawRun(run: RunSnapshot, time: FrameTime, terminal: Terminal): string {
   const { colors, columns } = terminal
-  const nodes = run.nodes.filter((node) => node.kind === 'task')
+  const nodes = run.nodes.filter(isWorkNode)
   const shown = chooseNodes(nodes, Math.max(1, terminal.rows - OTHER_ROWS))
   const keyWidth = keyWidthOf(shown)
   const hidden = nodes.length - shown.length

@@ -37,7 +37,7 @@ export function stateText(node: NodeSnapshot, now: number): string {
   const left = node.dueAt === null ? null : node.dueAt - now
   if (node.state === 'retrying')
     return left === null ? 'retrying' : `retry in ${countdownText(left)}`
-  if (node.state === 'waiting') return waitingText(node.waitingFor, left)
+  if (node.state === 'waiting') return waitingText(node, left)
   if (node.state === 'upstream_failed') return `upstream failed (${causesText(node)})`
   if (node.skipReason !== null) return `skipped (${node.skipReason.replaceAll('_', ' ')})`
   return [
@@ -55,7 +55,11 @@ function causesText({ causes, causedBy }: NodeSnapshot): string {
   return causes.length > MAX_CAUSES ? `${shown}, ${causes.length - MAX_CAUSES} more` : shown
 }
 
-function waitingText(cause: NodeSnapshot['waitingFor'], left: number | null): string {
+function waitingText(
+  { waitingFor: cause, waitingForRun }: NodeSnapshot,
+  left: number | null,
+): string {
+  if (waitingForRun !== null) return `waits for child ${waitingForRun}`
   if (cause === 'no_handler') return 'no worker knows it'
   if (cause === 'budget' || cause === 'breaker') return `waits for ${cause}`
   return left === null ? 'waiting' : `starts in ${countdownText(left)}`

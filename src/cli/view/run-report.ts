@@ -1,18 +1,19 @@
 import type { LoggedAttempt } from '../../coordinator/run-record.ts'
 import type { NodeSnapshot, RunSnapshot } from '../../coordinator/run-snapshot.ts'
 import type { Rerun } from '../../core/lineage.ts'
+import { isWorkNode } from '../../flow/graph.ts'
 import { durationText } from './duration-text.ts'
 import { decisionText, failureText } from './failure-text.ts'
 import { headLine, keyWidthOf, nodeLine } from './node-line.ts'
 import type { Terminal } from './terminal.ts'
 
 /**
- * A run as text: every node that calls a task, and of every failed attempt when it was, its error, and what was decided.
+ * A run as text: every node that workers execute, and of every failed attempt when it was, its error, and what was decided.
  *
  * @param now epoch ms
  */
 export function reportRun(run: RunSnapshot, now: number, { colors }: Terminal): string {
-  const nodes = run.nodes.filter((node) => node.kind === 'task')
+  const nodes = run.nodes.filter(isWorkNode)
   const width = keyWidthOf(nodes)
   const { refusal } = run
   return [

@@ -48,11 +48,11 @@ local function claimTicket(delivery, stored, rowText)
   local row = rowText and readRow(rowText)
   if isCancelled and not (row and row.state == 'e') then return {'refused', 'cancelled'} end
   local change = changeOf(run, stored)
-  if not row then return {'nothing', owedBy(change.key, change.tickets, ticket, change.at)} end
+  if not row then return {'nothing', owedAgain(change, ticket, stored.state)} end
   if row.state == 'e' then
     if isCancelled or isRedelivery(row, delivery.seen, delivery.lease) then
       call('HSET', change.key, 't' .. ticket, packRow('e', delivery.seen, delivery.lease, row.by, '', row.place, row.tokens))
-      return {'ended', owedBy(change.key, change.tickets, ticket, change.at), firstFailure(run, row.tokens)}
+      return {'ended', owedAgain(change, ticket, stored.state), firstFailure(run, row.tokens)}
     end
     local refusal = retryRow(change, ticket, stored.state, row)
     if refusal then return {'refused', refusal} end

@@ -19,7 +19,9 @@ local function open(run, lease, token, job, started, seen, slots, isolated, fres
   local stored, rowText = readRun(run, '0')
   local state = stored.state
   if state and state ~= 'X' then return claimTicket(delivery, stored, rowText) end
-  if not state and fresh ~= '1' then return {'refused', 'run_expired'} end
+  -- A child that a node waits for can't have expired: the mark in its hash was there before its job (see await-child.lua).
+  local hasExpired = not state and fresh ~= '1' and call('HEXISTS', runKey(run), 'wt') == 0
+  if hasExpired then return {'refused', 'run_expired'} end
   if call('PEXPIRE', graphKey(graph), GRAPH_TTL) == 0 then return {'refused', 'no_graph'} end
 
   local change = newChange(run, now, graph, nodeCount .. '.0.0.0')
@@ -28,10 +30,8 @@ local function open(run, lease, token, job, started, seen, slots, isolated, fres
     if value ~= '' then facts[#facts + 1] = name; facts[#facts + 1] = value end
   end
   for index, limit in gmatch(limits, '(%d+)%.(%d+)') do facts[#facts + 1] = 'm' .. index; facts[#facts + 1] = limit end
-  if state then
-    call('HDEL', key, 'x', 'e')
-    call('PERSIST', key)
-  end
+  if state then call('HDEL', key, 'x', 'e') end
+  call('PERSIST', key)
   change.fields = facts
   return beginRun(change, delivery, roots, grain, {options = options, place = place})
 end

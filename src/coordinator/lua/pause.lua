@@ -22,10 +22,10 @@ local function resume(run)
   if stored.state ~= 'R' then return {'refused', 'final'} end
   local change = changeOf(run, stored)
   for index in gmatch(call('HGET', change.key, 'pk') or '', '%d+') do
-    local state, attempts, _, retries, crashes = unpackNode(call('HGET', change.key, 'n' .. index) or '')
+    local state, attempts, _, retries, crashes, start = unpackNode(call('HGET', change.key, 'n' .. index) or '')
     if state == 'P' then
       local ticket = giveTicket(change, '', {index}, '+', 0, '')
-      setNode(change, index, packNode('Y', attempts, ticket, retries, crashes, '', ''))
+      setNode(change, index, packNode('Y', attempts, ticket, retries, crashes, start, ''))
     end
   end
   writeChange(change)

@@ -35,7 +35,8 @@ end
 --
 -- Arguments: run, index, node (as it was when the reconciler looked)
 -- Returns as `rescue`.
-local ADOPTED = {Y = '+', R = '', T = '~', W = '~', H = '~', B = '~', O = '~'}
+-- A node that waits for a child run which is gone goes on, and finds that out.
+local ADOPTED = {Y = '+', R = '', T = '~', W = '~', H = '~', B = '~', O = '~', C = '+'}
 
 local function adopt(run, index, seenNode)
   local stored = readRun(run, '0')
@@ -44,7 +45,7 @@ local function adopt(run, index, seenNode)
   local change = changeOf(run, stored)
   local state, attempts, _, retries, crashes, start, x = unpackNode(packed)
   local ticket = giveTicket(change, '', {index}, ADOPTED[state], 0, '')
-  setNode(change, index, packNode(state, attempts, ticket, retries, crashes, start, x))
+  setNode(change, index, packNode(state == 'C' and 'Y' or state, attempts, ticket, retries, crashes, start, x))
   writeChange(change)
   return {'ok', concat(change.toAdd, ';')}
 end

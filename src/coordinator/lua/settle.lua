@@ -1,6 +1,6 @@
 -- settle: records the ends of attempts of one delivery and resolves what depends on them (R4, R7, R8).
 --
--- Arguments: run, ticket, lease, at, graph; then for each attempt: index, attempt, outcome, payload, detail, goOn
+-- Arguments: run, ticket, lease, at, graph; then for each attempt: index, attempt, outcome, payload, detail, goOn, child
 --   at, graph: of the run, as the claim that granted the attempts told: whoever holds an attempt knows them
 --   outcome      payload                             detail
 --   succeeded    the result, JSON                    dependants of the node (see resolve.lua)
@@ -12,6 +12,10 @@
 --   condition_false  ''                              dependants of the node; no attempt was made of the grant
 --   parked       kind|JSON for the day it gives up   <state letter>.<waitMs>.<waitedMs>.<limitMs>: what it waits for (H, B or
 --     O, see node.lua), when to look again, and how long it has waited; for H only the limit counts, the rest is known here
+--   awaiting     ''                                 ''     the node leaves its row until `child` has ended; if it has ended
+--     since it was started (see await-child.lua), the attempt goes on at once
+--   child: '', or the child run that it awaits; of an attempt that awaited one and ends, that child: it need not be kept any
+--     longer for this node
 --   goOn: <place>.<grain>.<slots>: nodes of that place that become ready may stay in this row, up to `grain` of them (R5,
 --   R24); as many of the row's ready nodes as there are slots are granted at once; grain is also that of new tickets
 -- Returns for each attempt, as if they had come one after the other,
@@ -27,9 +31,9 @@
 local function storedAnswer(change, runState, ticket, index, lease, rowText)
   local state, _, _, _, _, _, x = unpackNode(call('HGET', change.key, 'n' .. index))
   local row = rowText and readRow(rowText) or {lease = lease, tokens = ''}
-  local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T' or wasSkipped(state))
+  local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T' or state == 'C' or wasSkipped(state))
   if not settledByMe then return {'refused', 'superseded'} end
-  local toAdd = owedBy(change.key, change.tickets, ticket, change.at)
+  local toAdd = owedAgain(change, ticket, runState)
   local endedIt = (state == 'S' or state == 'F' or wasSkipped(state)) and x == call('HGET', change.key, 'e')
   local runEnd = endedIt and (runState == 'S' and 'succeeded' or (runState == 'F' and 'failed' or '')) or ''
   -- What it granted to go on is not told again: the worker claims once more and finds it under the same lease.
@@ -110,10 +114,21 @@ function OUTCOMES.skipped(change, attempt, detail) skip(change, attempt, 'X', at
 
 function OUTCOMES.condition_false(change, attempt, detail) skip(change, attempt, 'I', '', detail) end
 
+-- No row holds the node until the child's end writes a ticket for it (lib/run-end.lua): both are single scripts, so the end
+-- comes before and is seen here, or after and finds the node waiting.
+function OUTCOMES.awaiting(change, attempt)
+  local state = call('HGET', runKey(attempt.child), 's')
+  local hasEnded = state and state ~= 'R'
+  setNode(change, attempt.index, packNode(hasEnded and 'Y' or 'C', attempt.number, hasEnded and attempt.ticket or '',
+    attempt.retries, attempt.crashes, attempt.start, ''))
+  return hasEnded and ('+' .. attempt.index) or nil
+end
+
 -- Whether an attempt's end leaves a line in the log: not a result, nor a grant that was given back.
 local function isLogged(attempt)
   if attempt.outcome == 'parked' then return sub(attempt.token, 1, 1) == '!' end
   local hasNone = attempt.outcome == 'succeeded' or attempt.outcome == 'expanded' or attempt.outcome == 'condition_false'
+    or attempt.outcome == 'awaiting'
   return not hasNone
 end
 
@@ -195,13 +210,26 @@ local function answerBefore(change, attempt, granted, runState, lease, rowText)
   if not attempt.row or attempt.row.lease ~= lease then return {'refused', 'superseded'} end
 end
 
-local ATTEMPT = 6 -- arguments of an attempt
+-- The children that these attempts have read, and that need not be kept for them any longer once that is written.
+local function readChildren(change, ended)
+  local children = {}
+  for i = 1, #ended do
+    local attempt = ended[i]
+    if attempt.child ~= '' and attempt.outcome ~= 'awaiting' then
+      change.spent[#change.spent + 1] = 'a' .. attempt.index
+      children[#children + 1] = attempt.child
+    end
+  end
+  return children
+end
+
+local ATTEMPT = 7 -- arguments of an attempt
 
 local function readAttempt(arguments, i, packed, ticket, row)
-  local index, number, outcome, payload, detail, goOn = unpack(arguments, i, i + ATTEMPT - 1)
+  local index, number, outcome, payload, detail, goOn, child = unpack(arguments, i, i + ATTEMPT - 1)
   local state, granted, _, retries, crashes, start, x = unpackNode(packed or '')
   local attempt = {index = index, number = number, outcome = outcome, payload = payload, detail = detail, goOn = goOn,
-    ticket = ticket, row = row, state = state, retries = retries, crashes = crashes, start = start, x = x}
+    child = child, ticket = ticket, row = row, state = state, retries = retries, crashes = crashes, start = start, x = x}
   return attempt, granted
 end
 
@@ -227,8 +255,12 @@ local function settleTogether(run, ticket, lease, at, graph, arguments, first, l
   answer[2] = ended[#ended].waits and 'delayed' or rowLeft(row.tokens)
   record(change, ended)
   putClaimedRow(change, ticket, answer[2], row)
+  local children = readChildren(change, ended)
   writeChange(change)
-  if change.left == 0 then answer[4] = endRun(change)
+  for i = 1, #children do letGo(children[i]) end
+  if change.left == 0 then
+    answer[4] = endRun(change)
+    answer[3] = joinTickets(answer[3], change.released)
   else announce(run, 'settled') end
   if answer[2] == 'failed' then answer[6] = firstFailure(run, row.tokens) end
   for i = 1, #ended do

@@ -71,6 +71,22 @@ describe('reportRun', () => {
     },
   )
 
+  test('says of a node that waits for a child run which, and since when', () => {
+    const waiting = node('call', {
+      kind: 'run',
+      state: 'waiting',
+      waitingFor: 'child',
+      waitingForRun: '0-child',
+      waitingSince: 1_000,
+      startedAt: 1_000,
+      attempts: 1,
+    })
+    const lines = reportRun(run([waiting]), 6_000, terminal).split('\n')
+    expect(lines.slice(3)).toEqual([
+      expect.stringMatching(/^ ⧗ {2}call +1 {2}waits for child 0-child {2}5s$/),
+    ])
+  })
+
   test('says of a node that will be retried when', () => {
     const retrying = node('call', { state: 'retrying', dueAt: 31_000, attempts: 1 })
     const lines = reportRun(run([retrying]), 6_000, terminal).split('\n')

@@ -68,6 +68,15 @@ export function fixtureFlows(effects: EffectsFile, hold: Hold = () => {}): Fixtu
       return step.with({ key: 'z' })({ after: [m] })
     })
 
+  const leaf = flow({ name: 'leaf', input: run }, (input) =>
+    step.with({ key: 'leaf' })({ after: [input.start] }),
+  )
+  const withRun = flow({ name: 'with-run', input: run }, (input) => {
+    const a = step.with({ key: 'a' })({ after: [input.start] })
+    const m = leaf.asRun({ key: 'm' })({ start: a })
+    return step.with({ key: 'z' })({ after: [m] })
+  })
+
   return [
     crossing,
     inline,
@@ -75,6 +84,8 @@ export function fixtureFlows(effects: EffectsFile, hold: Hold = () => {}): Fixtu
     between('with-doomed', doomed),
     between('with-fragile', fragile),
     between('with-children', starting),
+    withRun,
+    leaf,
     flow({ name: 'one', input: run }, (input) => step.with({ key: 'a' })({ after: [input.start] })),
   ]
 }

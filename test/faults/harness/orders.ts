@@ -14,6 +14,10 @@ export const STOP_POINTS = [
   'dispatch',
   /** All is added, the job is not finished. */
   'finish',
+  /** The node has said that it waits for a child run, and has not added the child's job. */
+  'awaited',
+  /** The node has read how its child ended; the settle is not sent. */
+  'read',
 ] as const
 
 export type StopPoint = (typeof STOP_POINTS)[number]

@@ -23,7 +23,6 @@ const flows = fixtureFlows(effects, async (node, attempt, signal) => {
   })
   await standStill()
 })
-const graph = flows.find(({ name }) => name === orders.flow)?.graph
 const jobs = new Redis(orders.redisUrl)
 /** The locks of the jobs whose delivery settled the node that this process is armed for. */
 const armedLocks = new Set<string>()
@@ -53,7 +52,7 @@ async function beforeClaim(delivery: Delivery): Promise<void> {
   if (stop?.point === 'claim' && (await nodeOfJob(delivery)) === stop.node) await standStill()
 }
 
-const { open, claim, settle } = Coordinator.prototype
+const { open, claim, settle, awaitChild } = Coordinator.prototype
 
 Coordinator.prototype.open = async function (...args) {
   await beforeClaim(args[0])
@@ -66,14 +65,23 @@ Coordinator.prototype.claim = async function (...args) {
 }
 
 Coordinator.prototype.settle = async function (...args) {
-  const [delivery, , index, attempt] = args
-  const node = graph?.nodes[index]?.key ?? String(index)
+  const [delivery, { graph }, index, attempt, outcome] = args
+  const node = graph.graph.nodes[index]?.key ?? String(index)
   if (isArmedFor('settle', node, attempt)) await standStill()
+  const hasReadChild = outcome.kind !== 'awaiting' && 'child' in outcome
+  if (hasReadChild && isArmedFor('read', node, attempt)) await standStill()
   const answer = await settle.apply(this, args)
   const detail = answer.status === 'refused' ? answer.reason : ''
   effects.add(answer.status, delivery.runId, node, attempt, detail)
   if (isArmedFor('settled', node, attempt)) await standStill()
   if (stop?.node === node && stop.attempt === attempt) armedLocks.add(`${delivery.job}:lock`)
+  return answer
+}
+
+Coordinator.prototype.awaitChild = async function (...args) {
+  const answer = await awaitChild.apply(this, args)
+  const [, { attempt }] = args
+  if (answer.status === 'unopened' && isArmedFor('awaited', 'm', attempt)) await standStill()
   return answer
 }
 

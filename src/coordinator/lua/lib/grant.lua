@@ -10,13 +10,16 @@ local function addGrant(change, index, attempt, retries, crashes, fence, start)
   change.grants[#change.grants + 1] = index .. '.' .. attempt .. '.' .. retries .. '.' .. crashes .. '.' .. fence .. '.' .. start
 end
 
--- The next attempt of a node runs. `since`: when a handler began to be missing, if one was.
-local function grantAttempt(change, ticket, index, attempt, retries, crashes, since)
+-- The next attempt of a node runs, or, if it began before (`start`), the last one goes on. `since`: when a handler began to be
+-- missing, if one was.
+local function grantAttempt(change, ticket, index, attempts, retries, crashes, start, since)
   local fence = change.fence + 1
   change.slots, change.fence = change.slots - 1, fence
   fence = format('%d', fence)
-  setNode(change, index, packNode('R', attempt, ticket, retries, crashes, change.elapsed, since and (fence .. '/' .. since) or fence))
-  addGrant(change, index, attempt, retries, crashes, fence, change.elapsed)
+  local attempt = start == '' and int(attempts) + 1 or int(attempts)
+  if start == '' then start = change.elapsed end
+  setNode(change, index, packNode('R', attempt, ticket, retries, crashes, start, since and (fence .. '/' .. since) or fence))
+  addGrant(change, index, attempt, retries, crashes, fence, start)
 end
 
 -- Writes into `change` what one token of the row becomes. Returns the token to keep (nil: it left the row), and the
@@ -49,16 +52,17 @@ local function grantToken(change, delivery, row, token, many, opening)
       return nil
     end
   end
+  local goesOnFrom = state == 'Y' and start or ''
   if change.paused then
-    park(change, index, attempts, retries, crashes)
+    park(change, index, attempts, retries, crashes, goesOnFrom)
     return nil
   end
   -- A node that was lost twice runs only where its delivery holds the process' one place for such (R6).
   if change.slots == 0 or (int(crashes) > 1 and not delivery.isolated) then
-    setNode(change, index, packNode('Y', attempts, delivery.ticket, retries, crashes, '', ''))
+    setNode(change, index, packNode('Y', attempts, delivery.ticket, retries, crashes, goesOnFrom, ''))
     return '+' .. index
   end
-  grantAttempt(change, delivery.ticket, index, int(attempts) + 1, retries, crashes, state == 'H' and start)
+  grantAttempt(change, delivery.ticket, index, attempts, retries, crashes, goesOnFrom, state == 'H' and start)
   return index
 end
 
@@ -70,7 +74,7 @@ local function grantFresh(change, ticket, indices)
       setNode(change, index, packNode('Y', '0', ticket, '0', '0', '', ''))
       tokens[i] = '+' .. index
     else
-      grantAttempt(change, ticket, index, '1', '0', '0', false)
+      grantAttempt(change, ticket, index, '0', '0', '0', '', false)
       tokens[i] = index
     end
   end
@@ -82,9 +86,9 @@ local function grantReady(change, ticket, tokens)
   if change.slots == 0 or not find(tokens, '+', 1, true) then return tokens end
   return (gsub(tokens, '%+(%d+)', function(index)
     if change.slots == 0 then return nil end
-    local _, attempts, _, retries, crashes = unpackNode(nodeOf(change, index))
+    local _, attempts, _, retries, crashes, start = unpackNode(nodeOf(change, index))
     if int(crashes) > 1 then return nil end
-    grantAttempt(change, ticket, index, int(attempts) + 1, retries, crashes, false)
+    grantAttempt(change, ticket, index, attempts, retries, crashes, start, false)
     return index
   end))
 end
@@ -108,6 +112,7 @@ local function grantRow(change, delivery, facts, row, again, opening)
   if change.left == 0 then endRun(change)
   else announce(change.run, 'started') end
   local toAdd = again and owedBy(change.key, change.tickets, delivery.ticket, change.at) or concat(change.toAdd, ';')
+  toAdd = joinTickets(toAdd, change.released or '')
   if left == 'failed' then return {'ended', toAdd, firstFailure(change.run, tokens)} end
   -- Nodes that wait in the row for a slot need their values too: a settle may grant them without another claim.
   local needed = {}

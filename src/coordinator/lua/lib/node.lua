@@ -1,11 +1,12 @@
 -- A node's packed field `n<index>` of the run: state:attempts:ticket:retries:crashes:start:x
 --   state     Y ready, R running, T retrying, W waiting for a time, P parked by a pause,
 --             H waiting for a handler, B for a budget, O for an open breaker (the grant was given back),
+--             C waiting for a child run, in no row: its attempt goes on when the child has ended (lib/run-end.lua),
 --             S succeeded, F failed, f failed and forgiven, U upstream_failed, u the same forgiven; skipped: K because an
 --             upstream was, N not needed, I its `if` was false, X by its handler (an absent field is `pending`)
 --   attempts  granted so far (I: the last grant was no attempt)   ticket   whose row holds it
 --   retries   used of its budget      crashes  charged by lost leases
---   start     of the last attempt; since when it waits (H, B, O)
+--   start     of the last attempt (of Y and P: only if that attempt goes on); since when it waits (H, B, O, C)
 --   x         due time (T, W, H, B, O), end (S, F, skipped), index of the node that caused it (U, u), fencing token of the
 --             grant (R),
 --             followed by /<since> if a handler was missing before

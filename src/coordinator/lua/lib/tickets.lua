@@ -35,8 +35,8 @@ local function giveCompany(change, by, indices)
 end
 
 -- A paused run: the node waits in no row until somebody resumes (R14).
-local function park(change, index, attempts, retries, crashes)
-  setNode(change, index, packNode('P', attempts, '', retries, crashes, '', ''))
+local function park(change, index, attempts, retries, crashes, start)
+  setNode(change, index, packNode('P', attempts, '', retries, crashes, start, ''))
   change.parked[#change.parked + 1] = index
 end
 
@@ -44,7 +44,7 @@ end
 local function giveTickets(change, by, grain)
   if #change.ready == 0 then return end
   if change.paused then
-    for _, entry in ipairs(change.ready) do park(change, entry[1], 0, 0, 0) end
+    for _, entry in ipairs(change.ready) do park(change, entry[1], 0, 0, 0, '') end
     return
   end
   local companies = {}

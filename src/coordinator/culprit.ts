@@ -1,4 +1,4 @@
-import type { NodeSnapshot, RunSnapshot } from '../coordinator/run-snapshot.ts'
+import type { NodeSnapshot, RunSnapshot } from './run-snapshot.ts'
 
 /** The node that made a run fail: the first of {@link culpritsOf}. */
 export function culpritOf(run: RunSnapshot): NodeSnapshot | undefined {
@@ -10,7 +10,8 @@ export function culpritOf(run: RunSnapshot): NodeSnapshot | undefined {
  * made others fail for which nothing did.
  */
 export function culpritsOf({ nodes, graph }: RunSnapshot): NodeSnapshot[] {
-  const decisive = graph?.graph.succeedsWhen?.flatMap((index) => nodes[index] ?? []) ?? nodes
+  const named = graph?.graph.succeedsWhen
+  const decisive = named ? nodes.filter(({ index }) => named.includes(index)) : nodes
   const unforgiven = decisive.filter(({ forgiven }) => !forgiven)
   const failed = unforgiven.filter(({ state }) => state === 'failed')
   const causes = new Set(unforgiven.flatMap((node) => node.causes))
