@@ -131,7 +131,7 @@ async function startChild(
   const { flow, queue, priority } = node.child
   const parent = { runId, node: node.key, rootId: lineageOf(attempt).rootId }
   // The node's retries start other children: one that is retried as a whole would have nobody who waits for it.
-  const options = { queue, priority, runRetry: false }
+  const options = { queue, priority, runRetry: false as const }
   const job = await makeRunJob(childId, { flow }, input, options, parent)
   await queues.add(job.queue, job.name, job.data, job.options)
   hooks.onRunEnqueued?.({ runId: childId, flow })
