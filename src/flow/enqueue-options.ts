@@ -74,7 +74,7 @@ export function checkChildOptions(options: ChildOptions): void {
 /**
  * Checks that `nodes` names nodes of what is enqueued.
  *
- * @param known the keys of its nodes that call a task
+ * @param known the keys of its nodes that call a task or start a run
  * @throws RepriseError (`options`) for another key
  */
 export function checkNodeKeys({ nodes = {} }: EnqueueOptions, known: readonly string[]): void {

@@ -17,7 +17,7 @@ export interface TargetFacts {
   readonly schema: z.ZodType | null
   readonly defaultQueue: string | undefined
   readonly defaultPriority: number | undefined
-  /** The keys of the nodes that call a task; null when only the name is known. */
+  /** The keys of the nodes that have policies: those that call a task or start a run; null when only the name is known. */
   readonly nodeKeys: readonly string[] | null
 }
 
@@ -30,7 +30,8 @@ export function targetFacts(target: Target): TargetFacts {
   if (typeof target === 'function') {
     const { kind } = target
     const { name, input, queue, priority } = kind === 'flow' ? target : target.definition
-    const nodeKeys = target.kind === 'flow' ? [...target.nodes.keys()] : [name]
+    const nodeKeys =
+      target.kind === 'flow' ? [...target.nodes.keys(), ...target.runNodes.keys()] : [name]
     return { kind, name, schema: input, defaultQueue: queue, defaultPriority: priority, nodeKeys }
   }
   const named: Partial<Record<'flow' | 'task', unknown>> = target ?? {}

@@ -106,6 +106,28 @@ describeWithRedis('a node that waits for a child run', () => {
     expect(await waiting.settle('x', alone.awaiting)).toMatchObject({ rowLeft: 'empty' })
   })
 
+  test('is settled together with others of its row, whose ends leave what they leave alone', async () => {
+    const family = newFamily({ parent: [runNode('x'), node('b'), runNode('c')], grain: 3 })
+    const { parent } = family
+    const active = await parent.openGranted({ free: 3 })
+    const other = { runId: '0-other', flow: 'test-flow' }
+    await family.awaitChild(active)
+    await parent.coordinator.awaitChild(active.delivery, active.grant('c'), 'test-flow#1', other)
+    const [x, b, c] = await Promise.all([
+      active.settle('x', family.awaiting),
+      active.settle('b'),
+      active.settle('c', { kind: 'awaiting', child: other.runId }),
+    ])
+    expect([x, b, c].map(({ rowLeft }) => rowLeft)).toEqual(['more', 'more', 'empty'])
+    expect(await parent.states()).toEqual({ x: 'waiting', b: 'succeeded', c: 'waiting' })
+    const ended = await (await family.child.openGranted()).settle('a')
+    expect(ended.toAdd).toMatchObject([{ runId: parent.runId, ticket: 1, indices: [0] }])
+    const reader = await parent.claimGranted(1)
+    expect(await reader.settle('x', family.reading(success()))).toMatchObject({ rowLeft: 'empty' })
+    expect(await parent.field('a2')).toBe(other.runId)
+    expect(await parent.field('a0')).toBeNull()
+  })
+
   test.each(Object.entries(ENDS))('goes on with its attempt after %s', async (_name, end) => {
     const family = newFamily()
     const { startedAt } = (await family.wait()).grant('x')
@@ -138,7 +160,7 @@ describeWithRedis('a node that waits for a child run', () => {
       await active.settle('x', family.reading(success()))
       expect(await family.childTtl()).toBeLessThanOrEqual(KEPT_MS.failedMs)
       expect(await family.childTtl()).toBeGreaterThan(0)
-      expect(await family.parent.field('c0')).toBeNull()
+      expect(await family.parent.field('a0')).toBeNull()
     },
   )
 

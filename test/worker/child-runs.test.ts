@@ -175,6 +175,47 @@ describeWithRedis('flow.asRun', () => {
     ])
   })
 
+  test('takes the policy that the enqueue gives for it', async ({ onTestFinished }) => {
+    const { producer, startWorker } = openRuns(onTestFinished)
+    let failures = 1
+    const leaf = leafOf((n) => {
+      failures -= 1
+      if (failures >= 0) throw new Error('not yet')
+      return n
+    })
+    const parent = flow({ name: 'parent', input: N }, (input) => leaf.asRun()({ n: input.n }))
+    await startWorker({ flows: [parent, leaf] })
+    const options = { nodes: { leaf: { retry: AT_ONCE } } }
+    const run = await producer.enqueue(parent, { n: 3 }, options)
+    expect(await run.result()).toBe(3)
+  })
+
+  test('is made for each item of a map, with a child of its own', async ({ onTestFinished }) => {
+    const { producer, runs, startWorker } = openRuns(onTestFinished)
+    const leaf = leafOf((n) => n * 2)
+    const each = flow({ name: 'each', input: N }, (input) => leaf.asRun()({ n: input.n }))
+    const sum = task({ name: 'sum', input: z.array(z.number()) }, (all) =>
+      all.reduce((a, b) => a + b, 0),
+    )
+    const parent = flow({ name: 'parent', input: z.array(z.number()) }, (input) =>
+      sum(each.map(input, (n) => ({ n }))),
+    )
+    await startWorker({ flows: [parent, leaf], queues: { default: ONE } })
+    const run = await producer.enqueue(parent, [1, 2, 3])
+    expect(await run.result()).toBe(12)
+    const ended = await runEnd(run)
+    const key = (item: number) => `each[${item}]/leaf`
+    const ids = [0, 1, 2].map((item) => childRunId(run.id, key(item), 'leaf#1'))
+    expect(ended.children).toEqual(
+      ids.map((runId, item) => ({ node: key(item), key: 'leaf#1', runId, flow: 'leaf' })),
+    )
+    expect(nodeOf(ended, key(1))).toMatchObject({ kind: 'run', state: 'succeeded', attempts: 1 })
+    expect(await runs.node(run.id, key(1))).toMatchObject({ input: { n: 2 }, output: 4 })
+    expect(await runs.get(ids[1] ?? '')).toMatchObject({
+      parent: { runId: run.id, node: key(1) },
+    })
+  })
+
   test('feeds plan B, and obeys a condition', async ({ onTestFinished }) => {
     const { producer, startWorker } = openRuns(onTestFinished)
     const broken = leafOf(() => {
@@ -321,16 +362,23 @@ describeWithRedis('flow.asRun', () => {
       await gate.opened
       return n
     })
-    const parent = flow({ name: 'parent', input: N }, (input) => leaf.asRun()({ n: input.n }))
+    const each = flow({ name: 'each', input: N }, (input) => leaf.asRun()({ n: input.n }))
+    const parent = flow({ name: 'parent', input: N }, (input) => [
+      leaf.asRun()({ n: input.n }),
+      each.map([{ n: 1 }]),
+    ])
     await startWorker({ flows: [parent, leaf] })
     const run = await producer.enqueue(parent, { n: 1 })
-    const child = producer.run(childRunId(run.id, 'leaf', 'leaf#1'))
-    await runWith(child, 'leaf-work', 'running')
+    const children = ['leaf', 'each[0]/leaf'].map((key) =>
+      producer.run(childRunId(run.id, key, 'leaf#1')),
+    )
+    for (const child of children) await runWith(child, 'leaf-work', 'running')
     await runWith(run, 'leaf', 'waiting')
+    await runWith(run, 'each[0]/leaf', 'waiting')
     const settings = { retention: { succeededMs: 3_600_000, failedMs: 3_600_000 }, maxCrashes: 3 }
     await new Coordinator(redis, new ShardKeys(namespace, 0), settings).cancel(run.id)
     gate.open()
-    expect(await child.state()).toBe('cancelled')
+    for (const child of children) expect(await child.state()).toBe('cancelled')
     await expect(run.result()).rejects.toMatchObject({ state: 'cancelled' })
     expect(nodeOf((await run.read()) ?? fail(), 'leaf').state).toBe('cancelled')
   })
