@@ -30,6 +30,7 @@ import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import { makeItems } from './expansion.ts'
 import type { KnownGraph } from './graphs.ts'
+import { Lanes } from './lanes.ts'
 import { isRetried } from './open-run.ts'
 import type { Permits } from './permits.ts'
 import { parseRunOptions } from './run-options.ts'
@@ -74,9 +75,8 @@ interface Executed {
 
 /**
  * Executes the attempts that one claim granted, and those that their settles grant in turn: a worker goes on with a
- * ready node without the queue (continuation), and with all nodes of a company. As many run side by side as there are
- * permits; on each permit the next one starts when the handler before it has ended, so that what ends in one tick is
- * settled in one move.
+ * ready node without the queue (continuation), and with all nodes of a company. What ends in one tick is settled in one
+ * move.
  */
 export class RowRun {
   readonly #around: DeliverySurroundings
@@ -90,12 +90,8 @@ export class RowRun {
   readonly #place: Place
   readonly #values: RunValues
   readonly #startedAt = performance.now()
-  readonly #awaiting: Awaiting[] = []
-  readonly #lanes: Promise<void>[] = []
+  readonly #lanes: Lanes<Awaiting>
   readonly #owed: Promise<void>[] = []
-  #runningLanes = 0
-  /** Lanes that wait for answers: they go on with what is granted then. */
-  #restingLanes = 0
   #executed = 0
   #isLate: boolean = false
   #problem: unknown
@@ -119,6 +115,9 @@ export class RowRun {
     this.#options = parseRunOptions(claim.options)
     this.#place = claim.place ?? DEFAULT_PLACE
     this.#values = new RunValues(around.coordinator, delivery.runId, graph.graph)
+    this.#lanes = new Lanes(permits, async (awaiting) => ({
+      followUp: this.#conclude(await this.#execute(awaiting)),
+    }))
   }
 
   /**
@@ -129,54 +128,29 @@ export class RowRun {
    * @throws when a settle was refused or could not be asked for: the job is to be handed back
    */
   async run(grants: readonly Grant[], held: number, sentAt: number): Promise<RowEnd> {
+    let awaiting: Awaiting[]
     try {
       await this.#values.add(this.#claim.values, this.#claim.input)
-      this.#await(grants, sentAt)
+      awaiting = this.#awaitingOf(grants, sentAt)
     } catch (error) {
       this.#permits.release(held - 1)
       throw error
     }
-    this.#startLanes(held)
-    for (let i = 0; i < this.#lanes.length; i++) await this.#lanes[i]
+    await this.#lanes.run(awaiting, held)
     if (this.#problem !== undefined) throw this.#problem
     await Promise.all(this.#owed)
     return this.#end
   }
 
-  #await(grants: readonly Grant[], sentAt: number): void {
+  #awaitingOf(grants: readonly Grant[], sentAt: number): Awaiting[] {
     const receivedAt = performance.now()
-    for (const grant of grants) {
+    return grants.map((grant) => {
       const node = this.#graph.graph.graph.nodes[templateOf(grant.index)]
       if (!isWorkNode(node) && node?.kind !== 'map') {
         throw new Error(`no worker executes node ${grant.index} of the graph`)
       }
-      this.#awaiting.push({ grant, node, sentAt, receivedAt })
-    }
-  }
-
-  /** Each takes over a permit. */
-  #startLanes(count: number): void {
-    for (let i = 0; i < count; i++) this.#lanes.push(this.#lane())
-  }
-
-  /** Executes attempts one after another, until none is left and what it has settled grants no more. */
-  async #lane(): Promise<void> {
-    this.#runningLanes += 1
-    let settles: Promise<void>[] = []
-    for (;;) {
-      const next = this.#awaiting.shift()
-      if (next) settles.push(this.#conclude(await this.#execute(next)))
-      else if (settles.length === 0) break
-      else {
-        this.#restingLanes += 1
-        await Promise.all(settles)
-        this.#restingLanes -= 1
-        settles = []
-      }
-    }
-    this.#runningLanes -= 1
-    // The last permit stays with the delivery.
-    if (this.#runningLanes > 0) this.#permits.release()
+      return { grant, node, sentAt, receivedAt }
+    })
   }
 
   /** One attempt, from its grant to its end. */
@@ -243,7 +217,7 @@ export class RowRun {
   /** Nothing more is started: the nodes are somebody else's, or nobody's. */
   #stop(end: RowEnd): void {
     this.#end = end
-    this.#awaiting.length = 0
+    this.#lanes.clear()
   }
 
   /** Why no attempt may begin any more. */
@@ -333,10 +307,7 @@ export class RowRun {
     this.#end = rowEndOf(rowLeft, waitMs, lastLogLine, failure)
     this.#addTickets(toAdd)
     if (values.length > 0) await this.#values.add(values)
-    if (grants.length === 0) return
-    this.#await(grants, sentAt)
-    const lanes = this.#awaiting.length - this.#restingLanes
-    if (lanes > 0) this.#startLanes(this.#permits.tryTake(lanes))
+    if (grants.length > 0) this.#lanes.add(this.#awaitingOf(grants, sentAt))
   }
 
   #addTickets(toAdd: readonly TicketToAdd[]): void {
