@@ -419,7 +419,7 @@ async function owedOf(driver: Driver, ticket: number): Promise<number[]> {
 
 /** Delays shrink while time passes. */
 function comparable({ waitMs, toAdd, ...rest }: Settled) {
-  const roughly = (ms: number) => Math.ceil(ms / 1_000)
+  const roughly = (ms: number) => Math.ceil(ms / MINUTE)
   const rough = (ticket: TicketToAdd) => ({ ...ticket, delayMs: roughly(ticket.delayMs) })
   return { ...rest, waitMs: roughly(waitMs), toAdd: toAdd.map(rough) }
 }
