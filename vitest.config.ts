@@ -18,7 +18,7 @@ export default defineConfig({
     // Tests start processes and send signals: each file gets a process of its own.
     pool: 'forks',
     maxWorkers: '100%',
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })
