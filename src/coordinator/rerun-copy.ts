@@ -1,5 +1,5 @@
 import type { NodeState } from '../core/states.ts'
-import type { Graph } from '../flow/graph.ts'
+import { type Graph, isWorkNode } from '../flow/graph.ts'
 import type { RerunPlan } from '../flow/rerun-plan.ts'
 
 /** A part of what a rerun copies, as `copyReused` takes it (lua/rerun.lua). */
@@ -18,9 +18,9 @@ export function copyChunks(
   states: readonly NodeState[],
 ): CopyChunk[] {
   const isReused = (index: number) => plan[index]?.action !== 'execute'
-  const indices = nodes.flatMap(({ kind }, index) => {
+  const indices = nodes.flatMap((node, index) => {
     if (!isReused(index)) return []
-    return kind === 'task' && states[index] === 'succeeded' ? [`${index}r`] : [String(index)]
+    return isWorkNode(node) && states[index] === 'succeeded' ? [`${index}r`] : [String(index)]
   })
   const counts = nodes.flatMap(({ upstreams }, index) => {
     const known = isReused(index) ? [] : upstreams.filter(isReused)

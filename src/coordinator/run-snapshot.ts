@@ -4,7 +4,7 @@ import { fromJsonText, type Json } from '../core/json.ts'
 import type { ChildRun, ParentNode, Rerun, RunRetry } from '../core/lineage.ts'
 import { isFinalNodeState, type NodeState, type RunState } from '../core/states.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
-import type { GraphNode } from '../flow/graph.ts'
+import { type GraphNode, isWorkNode } from '../flow/graph.ts'
 import type { Location } from '../flow/instances.ts'
 import { awaitedField, readChildren } from './run-children.ts'
 import { itemsByGroup, locateNodes, nodeKey } from './run-instances.ts'
@@ -222,7 +222,7 @@ function snapshotNode(
     waitingForRun: awaitsChild ? (child ?? null) : null,
     waitingSince: isParked || awaitsChild ? record.startedAt : null,
     forgiven: record?.letter === 'f' || record?.letter === 'u',
-    reused: node.kind === 'task' && wasReused(record),
+    reused: isWorkNode(node) && wasReused(record),
     // The grant under which a condition was found not to be true was no attempt.
     attempts: (record?.attempts ?? 0) - (record?.letter === 'I' ? 1 : 0),
     retriesUsed: record?.retriesUsed ?? 0,

@@ -1,7 +1,7 @@
 import { RepriseError } from '../core/errors.ts'
 import type { RerunStrategy } from '../core/lineage.ts'
 import { isFinalNodeState, type NodeState } from '../core/states.ts'
-import type { Graph, GraphNode } from './graph.ts'
+import { type Graph, type GraphNode, isWorkNode } from './graph.ts'
 import { propagatesSkips } from './trigger.ts'
 
 /** What a planner knows of a node of the run that is to be repeated. */
@@ -79,8 +79,8 @@ export function startsOf(
 }
 
 /** Does a worker execute it? */
-function isWork({ kind }: GraphNode): boolean {
-  return kind === 'task' || kind === 'map'
+function isWork(node: GraphNode): boolean {
+  return isWorkNode(node) || node.kind === 'map'
 }
 
 /** The items of maps are not planned yet. */
@@ -148,7 +148,7 @@ function hasFired(
   known: readonly number[],
   earlier: readonly EarlierNode[],
 ): boolean {
-  if (node.kind !== 'task' || known.length === 0) return false
+  if (!isWorkNode(node) || known.length === 0) return false
   const { trigger, skipOnUpstreamSkip } = node
   if (trigger !== 'any_success_fast') return false
   const stopsAtSkips = skipOnUpstreamSkip ?? propagatesSkips(trigger)

@@ -247,6 +247,46 @@ describeWithRedis('runs.rerun', () => {
     expect((await runs.get(id)).children).toMatchObject([{ runId: first?.runId }])
   })
 
+  test('reuses child runs that a node waited for, and starts the failed one anew', async ({
+    onTestFinished,
+  }) => {
+    const { producer, runs, startWorker } = openRuns(onTestFinished)
+    const faults = new Set(['good-leaf', 'bad-leaf'])
+    const calls: string[] = []
+    const work = task({ name: 'work', input: z.object({ n: z.number() }) }, ({ n }, { run }) => {
+      calls.push(run.flow)
+      if (run.flow === 'bad-leaf' && faults.has(run.flow)) throw new Error('broken')
+      return n * 2
+    })
+    const leaf = (name: string) =>
+      flow({ name, input: z.object({ n: z.number() }) }, (given) => work({ n: given.n }))
+    const [good, bad] = [leaf('good-leaf'), leaf('bad-leaf')]
+    const after = flow({ name: 'after', input: none }, () =>
+      bad.asRun()({ n: good.asRun()({ n: 1 }) }),
+    )
+    const first = flow({ name: 'first', input: none }, () =>
+      good.asRun()({ n: bad.asRun()({ n: 1 }) }),
+    )
+    await startWorker({ flows: [good, bad, after, first] })
+    for (const [parent, once] of [
+      [after, ['good-leaf', 'bad-leaf', 'bad-leaf']],
+      [first, ['bad-leaf', 'bad-leaf', 'good-leaf']],
+    ] as const) {
+      faults.add('bad-leaf')
+      calls.length = 0
+      const run = await producer.enqueue(parent, {})
+      expect((await runEnd(run)).state).toBe('failed')
+      faults.clear()
+      const { id } = await runs.rerun(run.id)
+      expect(await producer.run(id).result({ timeout: '30s' })).toBe(4)
+      expect(calls).toEqual(once)
+      const reused = (await runEnd(producer.run(id))).nodes.filter((node) => node.reused)
+      expect(reused.map(({ childFlow }) => childFlow)).toEqual(
+        parent === after ? ['good-leaf'] : [],
+      )
+    }
+  })
+
   describe('is refused', () => {
     test('for a run that goes on, has succeeded, or is being repeated', async ({
       onTestFinished,
