@@ -28,7 +28,7 @@ import { servedQueues } from './fleet.ts'
 import type { ShardKeys } from './keys.ts'
 import { PAGE, readResults } from './results.ts'
 import { childField, formatChild, readChild, type StoredChild } from './run-children.ts'
-import { type LoggedAttempt, readLog } from './run-record.ts'
+import { type LoggedAttempt, readLog, readNode } from './run-record.ts'
 import type { Script } from './scripts.ts'
 import { readGraph } from './stored-graphs.ts'
 
@@ -379,6 +379,12 @@ export class Coordinator {
     const [graph, place] = await this.#redis.hmget(this.keys.run(runId), 'g', 'p')
     if (!graph) throw new RepriseError('internal', `the run ${runId} has no graph`)
     return { graph, place: readPlace(place ?? '') }
+  }
+
+  /** How many attempts a node had; 0 if the run is gone. */
+  async readAttempts(runId: string, index: number): Promise<number> {
+    const packed = await this.#redis.hget(this.keys.run(runId), `n${index}`)
+    return packed === null ? 0 : readNode(packed, 0).attempts
   }
 
   /** The ended attempts of a node, oldest first. `openedAt`: when the run was opened, epoch ms. */

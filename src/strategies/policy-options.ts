@@ -39,8 +39,8 @@ export interface PolicyOptions {
    */
   readonly maxInterruptions?: number | undefined
   /**
-   * How many attempts the node may have in all, whatever began them (retries, crashes, retries by hand); beats
-   * `RetryRequested`. It decides after failures: how often a crash is followed by an attempt is up to `maxCrashes`.
+   * How many attempts the node may have in all, whatever began them (retries, crashes, retries by hand), those in the runs that
+   * its run repeats included; beats `RetryRequested`. It decides after failures: how often a crash is followed by an attempt is up to `maxCrashes`.
    * @default no limit
    */
   readonly maxTotalAttempts?: number | undefined

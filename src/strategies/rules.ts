@@ -21,6 +21,8 @@ export interface FailedAttempt {
   readonly thrown?: unknown
   /** How many retries the node has had since it first started, or since somebody retried it by hand. */
   readonly retriesUsed: number
+  /** How many attempts it had in the runs that its run repeats; 0 if absent. */
+  readonly attemptsBefore?: number
   /** Milliseconds since 1970 by Redis' clock. */
   readonly now: number
   /** The kill switch; `'on'` if absent. */
@@ -134,14 +136,13 @@ function exhausted({ policy, used }: PolicyCase): RecordedDecision | null {
   return stop('exhausted', usedOf(used, maxRetries))
 }
 
-function allAttemptsMade({ part, failure }: FailedAttempt): StopDecision | null {
+function allAttemptsMade(failed: FailedAttempt): StopDecision | null {
+  const { part, failure, attemptsBefore = 0 } = failed
   const { maxTotalAttempts } = delaySpecOf(part) ?? {}
   if (maxTotalAttempts === undefined || maxTotalAttempts === null) return null
-  if (failure.attempt < maxTotalAttempts) return null
-  return stop(
-    'exhausted',
-    `${failure.attempt} attempts made, maxTotalAttempts is ${maxTotalAttempts}`,
-  )
+  const made = attemptsBefore + failure.attempt
+  if (made < maxTotalAttempts) return null
+  return stop('exhausted', `${made} attempts made, maxTotalAttempts is ${maxTotalAttempts}`)
 }
 
 function elapsed(attempt: PolicyCase): RecordedDecision | null {

@@ -6,6 +6,7 @@ import type { SharedLimits } from '../coordinator/shared-limits.ts'
 import { SerializationError } from '../core/errors.ts'
 import { type FailureKind, type RecordedDecision, storeError } from '../core/failure.ts'
 import type { Hooks } from '../core/hooks.ts'
+import { repeatedRunId } from '../core/ids.ts'
 import { type Json, toJsonText } from '../core/json.ts'
 import type { Logger } from '../core/logger.ts'
 import type { CompiledGraph } from '../flow/compile.ts'
@@ -273,11 +274,24 @@ export async function failed(
     },
     thrown: aborted ?? thrown,
     retriesUsed: grant.retriesUsed,
+    attemptsBefore: await attemptsBefore(around, attempt),
     now: grant.startedAt + (performance.now() - attempt.receivedAt),
     retries: attempt.options.retries ?? around.settings.retries,
     random: () => drawFor(runId, node.key, grant.retriesUsed + 1),
   })
   return decided(kind, error, await servedDecision(around, decision))
+}
+
+/** The node's attempts in the runs that this one repeats. If Redis can't be read, none: the failure must be settled. */
+async function attemptsBefore(
+  { coordinator }: AttemptSurroundings,
+  { runId, grant }: Attempt,
+): Promise<number> {
+  let made = 0
+  for (let id = repeatedRunId(runId); id !== null; id = repeatedRunId(id)) {
+    made += await coordinator.readAttempts(id, grant.index).catch(() => 0)
+  }
+  return made
 }
 
 /** A graceful shutdown costs no retry; only `maxInterruptions` bounds how often. */

@@ -373,4 +373,22 @@ describeWithRedis('runs.retry', () => {
       code: 'unknown_run',
     })
   })
+  test('counts attempts over the line of runs where the policy says so', async ({
+    onTestFinished,
+  }) => {
+    const scene = openRuns(onTestFinished)
+    const retry = policy.constant({ delay: 1, maxRetries: 5, maxTotalAttempts: 4 })
+    const bad = task({ name: 'bad', input: none, retry }, broken)
+    const limited = flow({ name: 'limited', input: none, runRetry: 2 }, () => bad({}))
+    await scene.startWorker({ flows: [limited] })
+    const run = await scene.producer.enqueue(limited, {})
+    const runs = await lineage(scene, run.id)
+    // The first attempt of each run is always made: the limit is asked after failures.
+    expect(runs.map((one) => nodeOf(one, 'bad').attempts)).toEqual([4, 1, 1])
+    expect(runs[2]?.nodes[0]?.log.at(-1)?.decision).toMatchObject({
+      action: 'stop',
+      reason: 'exhausted',
+      detail: '6 attempts made, maxTotalAttempts is 4',
+    })
+  })
 })
