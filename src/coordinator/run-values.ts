@@ -51,6 +51,7 @@ export async function readNodeValues(
   const own: Sources = {
     input: false,
     nodes: [...(made?.nodes ?? []), at.template],
+    hasGroups: made?.hasGroups ?? node?.kind === 'group',
     items: made?.items ?? [],
   }
   const [input, output] = await Promise.all([

@@ -57,6 +57,8 @@ export interface Sources {
   readonly input: boolean
   /** Nodes, ascending: also those that the values of virtual nodes are made of, up to a group. */
   readonly nodes: readonly number[]
+  /** True if one of them is a group, whose items are to be read too. */
+  readonly hasGroups: boolean
   /** The maps whose items are used, ascending. */
   readonly items: readonly number[]
 }
@@ -206,9 +208,11 @@ function gather(nodes: readonly GraphNode[], sources: ReadonlySet<Source>): Sour
     else if (node && isMadeOfUpstreams(node)) open.push(...node.upstreams)
   }
   const all = [...found]
+  const used = ascending(all.filter((source) => typeof source === 'number'))
   return {
     input: found.has('input'),
-    nodes: ascending(all.filter((source) => typeof source === 'number')),
+    nodes: used,
+    hasGroups: used.some((index) => nodes[index]?.kind === 'group'),
     items: ascending(all.flatMap((source) => mapOfSource(source) ?? [])),
   }
 }

@@ -22,7 +22,7 @@ import { templateOf } from '../flow/instances.ts'
 import type { StoredRunOptions } from '../producer/envelope.ts'
 import { addTickets, DEFAULT_PLACE } from '../producer/tickets.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
-import { executeAttempt } from './attempt.ts'
+import { type Attempt, executeAttempt } from './attempt.ts'
 import { type AttemptEnd, interrupted } from './attempt-end.ts'
 import { executeChildRun } from './child-run.ts'
 import { companySize, MAX_COMPANY } from './company.ts'
@@ -62,6 +62,15 @@ interface Awaiting {
   /** When the move was sent that granted it. */
   readonly sentAt: number
   readonly receivedAt: number
+}
+
+/** What differs from attempt to attempt. */
+interface AttemptCall {
+  /** The key that the node has in its run. */
+  readonly key: string
+  readonly grant: Grant
+  readonly receivedAt: number
+  readonly abort: AttemptAbort
 }
 
 /** An attempt that has ended. */
@@ -255,27 +264,36 @@ export class RowRun {
     const abort = new AttemptAbort()
     running.add(this.#job.name, abort)
     try {
-      const attempt = {
-        runId: this.#delivery.runId,
-        delivery: this.#delivery,
-        graph: this.#graph.graph,
-        grant,
-        options: this.#options,
-        values: this.#values,
-        openedAt: this.#claim.openedAt,
-        place: { queue: this.#job.queue, priority: this.#job.priority },
-        receivedAt,
-        abort,
-      }
+      const call = { key, grant, receivedAt, abort }
       return template.kind === 'task'
-        ? await executeAttempt(this.#around, { ...attempt, ...instanceOf(template, key) })
-        : await executeChildRun(this.#around, { ...attempt, ...instanceOf(template, key) })
+        ? await executeAttempt(this.#around, this.#attemptOf(template, call))
+        : await executeChildRun(this.#around, this.#attemptOf(template, call))
     } catch (error) {
       // Nothing was executed, because Redis could not be read: the grant goes back at no cost, and the job after it.
       this.#problem ??= error
       return interrupted(notStarted(`Redis could not be read: ${messageOf(error)}`))
     } finally {
       running.remove(this.#job.name, abort)
+    }
+  }
+
+  #attemptOf<Node extends WorkNode>(
+    template: Node,
+    { key, grant, receivedAt, abort }: AttemptCall,
+  ): Attempt & { readonly template: Node; readonly node: Node } {
+    return {
+      runId: this.#delivery.runId,
+      delivery: this.#delivery,
+      graph: this.#graph.graph,
+      template,
+      node: key === template.key ? template : { ...template, key },
+      grant,
+      options: this.#options,
+      values: this.#values,
+      openedAt: this.#claim.openedAt,
+      place: { queue: this.#job.queue, priority: this.#job.priority },
+      receivedAt,
+      abort,
     }
   }
 
@@ -337,11 +355,6 @@ export class RowRun {
       queue: this.#job.queue,
     }
   }
-}
-
-/** A node of the graph, and with the key that it has in its run. */
-function instanceOf<Node extends WorkNode>(template: Node, key: string) {
-  return { template, node: key === template.key ? template : { ...template, key } }
 }
 
 /** False for a grant that was given back, and for an attempt that goes on later. */

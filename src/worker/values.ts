@@ -51,8 +51,16 @@ export class RunValues implements KnownValues {
   /** Fills in a node's input or condition, and reads first what this delivery has not seen of either. */
   async fillIn(index: number, template: Template): Promise<Json | undefined> {
     const at = this.#graph.instances.locate(index)
-    await this.#read(at)
+    if (!this.#isKnown(at)) await this.#read(at)
     return fillTemplate(this.#graph, at, template, this)
+  }
+
+  /** True if nothing has to be read for a node outside of maps that uses no group: the usual case. */
+  #isKnown({ template, levels }: Location): boolean {
+    const sources = this.#graph.sources[template]
+    if (!sources || sources.hasGroups || levels.length > 0) return false
+    if (sources.input && this.#input === '') return false
+    return sources.nodes.every((node) => this.#stored.has(node))
   }
 
   /** The keys that maps gave the items that a node belongs to, by the items' indices; those without are left out. */
