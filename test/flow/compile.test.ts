@@ -38,7 +38,7 @@ describe('compileGraph', () => {
       '',
     ])
     expect(compiled.needs).toEqual(['i', '0', '0,1', '0,2', '0,2,3', '', 'i,0,2,3,4'])
-    expect(compiled.outputSources).toEqual({ input: true, nodes: [6], items: [] })
+    expect(compiled.outputSources).toEqual({ input: true, nodes: [6], hasGroups: false, items: [] })
     expect(compiled.roots).toEqual([0])
   })
 

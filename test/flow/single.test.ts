@@ -19,5 +19,5 @@ test('singleTaskFlow makes a flow of one node that gets the raw input', () => {
   const { json, roots, needs, outputSources } = compileGraph(single.graph)
   expect(parseGraph(json, 'graph')).toEqual(single.graph)
   expect({ roots, needs }).toEqual({ roots: [0], needs: ['i'] })
-  expect(outputSources).toEqual({ input: false, nodes: [0], items: [] })
+  expect(outputSources).toEqual({ input: false, nodes: [0], hasGroups: false, items: [] })
 })
