@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-/** The fragments of the runs' composed script, in the order in which they are defined: one idea a file. */
-export const FRAGMENTS = [
+/** What all scripts that change runs are made of, in the order in which it is defined: one idea a file. */
+const RUN_FRAGMENTS = [
   'lib/prelude',
   'lib/error-answer',
   'lib/node',
@@ -22,6 +22,11 @@ export const FRAGMENTS = [
   'retry-row',
   'claim',
   'lib/begin',
+] as const
+
+/** The fragments of the runs' composed script. */
+export const FRAGMENTS = [
+  ...RUN_FRAGMENTS,
   'open',
   'refuse',
   'settle',
@@ -38,25 +43,7 @@ export const FRAGMENTS = [
 
 /** The fragments of the script for reruns and manual retries: no run that is never repeated pays for them. */
 export const RERUN_FRAGMENTS = [
-  'lib/prelude',
-  'lib/error-answer',
-  'lib/node',
-  'lib/row',
-  'lib/run',
-  'lib/lease',
-  'lib/triggers',
-  'lib/counts',
-  'lib/instances',
-  'lib/groups',
-  'lib/resolve',
-  'lib/tickets',
-  'lib/run-end',
-  'lib/crash',
-  'lib/values',
-  'lib/grant',
-  'retry-row',
-  'claim',
-  'lib/begin',
+  ...RUN_FRAGMENTS,
   'rerun',
   'retry-nodes',
   'rerun-moves',
