@@ -16,8 +16,8 @@ type Expansion = { readonly items: readonly string[] } | { readonly end: Attempt
 /** A key has the place of the item in the keys of nodes, so it can't contain what ends it there. */
 const ITEM_KEY = /^[^[\]\p{Cc}]{1,100}$/u
 
-/** Items of one chunk at most (R25), and so many characters of them: 1,000 would hold Redis for 7 ms where 250 take 2. */
-const CHUNK = { items: 250, characters: 250_000 } as const
+/** Items of one chunk at most (R25), and so many characters of them: 1,000 would hold Redis for 7 ms. */
+const CHUNK = { items: 100, characters: 250_000 } as const
 
 /** The attempt of a map. */
 export interface MapAttempt {

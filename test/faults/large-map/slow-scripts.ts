@@ -4,6 +4,8 @@ import { z } from 'zod'
 
 /** Script calls of one namespace that took longer than a limit. */
 export interface SlowScripts {
+  /** False where the server has to wait for a processor like any other: then times say more of the machine. */
+  readonly hasPriority: boolean
   /** How many there were, and how long the slowest took, in ms. */
   read(): Promise<{ readonly count: number; readonly slowestMs: number }>
   /** Puts everything back. */
@@ -29,8 +31,8 @@ export async function watchScripts(
     .parse(await redis.config('GET', 'slowlog-log-slower-than'))
   await redis.config('SET', 'slowlog-log-slower-than', String(limitMs * 1_000))
   await redis.config('SET', 'slowlog-max-len', '10000')
-  schedule(['-f', '-p', '1', pid])
   return {
+    hasPriority: schedule(['-f', '-p', '1', pid]),
     read: async () => {
       const log = entries.parse(await redis.slowlog('GET', 10_000))
       const times = log.flatMap(([, , micros, args]) =>
@@ -45,10 +47,12 @@ export async function watchScripts(
   }
 }
 
-function schedule(flags: readonly string[]): void {
+/** False if it is not allowed here, or the server is elsewhere. */
+function schedule(flags: readonly string[]): boolean {
   try {
     execFileSync('chrt', [...flags], { stdio: 'ignore' })
+    return true
   } catch {
-    // Not allowed here, or the server is elsewhere.
+    return false
   }
 }
