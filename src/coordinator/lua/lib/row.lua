@@ -47,15 +47,15 @@ local function ticketToAdd(ticket, tokens, delayMs, place)
   return ticket .. '=' .. gsub(tokens, '[^%d,]', '') .. '.' .. delayMs .. '.' .. place
 end
 
--- The rows that `ticket` wrote and whose jobs nobody has claimed yet (R8), as a worker is told to add them.
+-- The rows that `ticket` wrote and whose jobs nobody has claimed yet (R8), as a worker is told to add them. Those it wrote
+-- have greater numbers than its own.
 local function owedBy(key, tickets, ticket, at)
-  local fields = {}
-  for t = 1, tickets do fields[t] = 't' .. t end
-  local rows, owed = readFields(key, fields), {}
-  for t = 1, tickets do
-    if rows[t] and sub(rows[t], 1, 1) == 'o' then
-      local _, _, _, by, due, place, tokens = unpackRow(rows[t])
-      if by == ticket then owed[#owed + 1] = ticketToAdd(t, tokens, max(0, int(due) + at - now), place) end
+  local fields, owed = {}, {}
+  for t = ticket + 1, tickets do fields[#fields + 1] = 't' .. t end
+  for i, row in ipairs(readFields(key, fields)) do
+    if row and sub(row, 1, 1) == 'o' then
+      local _, _, _, by, due, place, tokens = unpackRow(row)
+      if by == ticket then owed[#owed + 1] = ticketToAdd(ticket + i, tokens, max(0, int(due) + at - now), place) end
     end
   end
   return concat(owed, ';')
