@@ -194,7 +194,7 @@ export class Coordinator {
       (root) => `${root.index}.${root.home ? 1 : 0}.${root.delayMs}.${root.place}`,
     )
     const args = [
-      ...this.#claimArguments(delivery, slots),
+      ...claimArguments(delivery, slots),
       run.fresh ? '1' : '0',
       graph.hash,
       graph.graph.nodes.filter(({ map }) => map === undefined).length,
@@ -216,11 +216,7 @@ export class Coordinator {
 
   /** Grants attempts of the ticket's nodes to the delivery (lua/claim.lua). */
   async claim(delivery: Delivery, slots: Slots): Promise<ClaimAnswer> {
-    const args = [
-      delivery.runId,
-      delivery.ticket,
-      ...this.#claimArguments(delivery, slots).slice(1),
-    ]
+    const args = [delivery.runId, delivery.ticket, ...claimArguments(delivery, slots).slice(1)]
     return readClaimAnswer(await this.#batch.run('claim', args))
   }
 
@@ -392,19 +388,20 @@ export class Coordinator {
     const log = await this.#redis.hget(this.keys.log(runId), String(index))
     return readLog(log ?? '', openedAt)
   }
+}
 
-  #claimArguments(delivery: Delivery, slots: Slots): (string | number)[] {
-    return [
-      delivery.runId,
-      delivery.lease,
-      delivery.token,
-      delivery.job,
-      delivery.started,
-      delivery.seen,
-      slots.free,
-      slots.isolated ? '1' : '0',
-    ]
-  }
+/** What a delivery claims with: the first arguments of `open`, and those of `claim` but for the ticket. */
+export function claimArguments(delivery: Delivery, slots: Slots): (string | number)[] {
+  return [
+    delivery.runId,
+    delivery.lease,
+    delivery.token,
+    delivery.job,
+    delivery.started,
+    delivery.seen,
+    slots.free,
+    slots.isolated ? '1' : '0',
+  ]
 }
 
 function rootText({ graph, places }: CompiledGraph, index: number): string {

@@ -12,7 +12,13 @@ import {
 } from './answers.ts'
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
-import type { CoordinatorSettings, Delivery, Root, Slots } from './coordinator.ts'
+import {
+  type CoordinatorSettings,
+  claimArguments,
+  type Delivery,
+  type Root,
+  type Slots,
+} from './coordinator.ts'
 import { type CreatingRerun, readCreating } from './creating-rerun.ts'
 import type { ShardKeys } from './keys.ts'
 import type { CopyChunk } from './rerun-copy.ts'
@@ -128,14 +134,7 @@ export class Reruns {
       ({ index, home, delayMs, place }) => `${index}.${home ? 1 : 0}.${delayMs}.${place}`,
     )
     const args = [
-      delivery.runId,
-      delivery.lease,
-      delivery.token,
-      delivery.job,
-      delivery.started,
-      delivery.seen,
-      slots.free,
-      slots.isolated ? '1' : '0',
+      ...claimArguments(delivery, slots),
       rerun.graph,
       rerun.left,
       starts.join(','),

@@ -13,6 +13,7 @@ import {
 import { messageOf } from '../core/errors.ts'
 import { ticketJobId } from '../core/ids.ts'
 import type { Logger } from '../core/logger.ts'
+import { templateOf } from '../flow/instances.ts'
 import type { Queues } from '../producer/queues.ts'
 import { addRerunJob, rerunQueue } from '../producer/rerun-job.ts'
 import { addTickets, DEFAULT_PLACE, placeOf } from '../producer/tickets.ts'
@@ -226,7 +227,7 @@ export class Reconciler {
 
   async #childQueue(run: RunRows, index: number): Promise<string> {
     const { graph } = await this.#parts.graphs.get(run.graph)
-    const node = graph.graph.nodes[index]
+    const node = graph.graph.nodes[templateOf(index)]
     return (node?.kind === 'run' ? node.child.queue : undefined) ?? DEFAULT_PLACE.queue
   }
 

@@ -135,6 +135,37 @@ describeWithRedis(
     )
 
     test(
+      'leaves nodes of a map alone whose child runs wait in another queue',
+      async ({ onTestFinished }) => {
+        const scene = openScene(onTestFinished)
+        const work = task({ name: 'work', input: z.number() }, (n) => n)
+        const leaf = flow({ name: 'leaf', input: z.number(), queue: 'leaves' }, (n) => work(n))
+        const branch = flow({ name: 'branch', input: z.number() }, (n) => leaf.asRun()(n))
+        const family = flow({ name: 'family', input: z.array(z.number()) }, (input) =>
+          branch.map(input),
+        )
+        await scene.startWorker({ ...SHORT_BOUND, flows: [family] })
+        const run = await scene.producer.enqueue(family, [1, 2])
+        const key = `${scene.prefix}/run:${run.id}`
+        const leaves = scene.queue('leaves')
+        await expect.poll(() => leaves.getWaitingCount(), { timeout: PATIENCE_MS }).toBe(2)
+        await runWith(run, 'branch[1]/leaf', 'waiting')
+        await runWith(run, 'branch[0]/leaf', 'waiting')
+        const counters = await scene.redis.hget(key, 'k')
+        // Long enough for two looks, the bound apart.
+        await sleep(6_000)
+        expect(await scene.redis.hget(key, 'k')).toBe(counters)
+        await scene.startWorker({
+          ...SHORT_BOUND,
+          flows: [leaf],
+          queues: { leaves: { concurrency: 1 } },
+        })
+        expect(await run.result({ timeout: PATIENCE_MS })).toEqual([1, 2])
+      },
+      TEST_TIMEOUT_MS,
+    )
+
+    test(
       'lets a node go on whose child ended without telling it',
       async ({ onTestFinished }) => {
         const scene = openScene(onTestFinished)

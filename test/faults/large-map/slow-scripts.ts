@@ -4,8 +4,6 @@ import { z } from 'zod'
 
 /** Script calls of one namespace that took longer than a limit. */
 export interface SlowScripts {
-  /** False where the server has to wait for a processor like any other: then times say more of the machine. */
-  readonly hasPriority: boolean
   /** How many there were, and how long the slowest took, in ms. */
   read(): Promise<{ readonly count: number; readonly slowestMs: number }>
   /** Puts everything back. */
@@ -31,8 +29,8 @@ export async function watchScripts(
     .parse(await redis.config('GET', 'slowlog-log-slower-than'))
   await redis.config('SET', 'slowlog-log-slower-than', String(limitMs * 1_000))
   await redis.config('SET', 'slowlog-max-len', '10000')
+  schedule(['-f', '-p', '1', pid])
   return {
-    hasPriority: schedule(['-f', '-p', '1', pid]),
     read: async () => {
       const log = entries.parse(await redis.slowlog('GET', 10_000))
       const times = log.flatMap(([, , micros, args]) =>
@@ -47,12 +45,10 @@ export async function watchScripts(
   }
 }
 
-/** False if it is not allowed here, or the server is elsewhere. */
-function schedule(flags: readonly string[]): boolean {
+function schedule(flags: readonly string[]): void {
   try {
     execFileSync('chrt', [...flags], { stdio: 'ignore' })
-    return true
   } catch {
-    return false
+    // Not allowed here, or the server is elsewhere.
   }
 }
