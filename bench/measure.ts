@@ -4,7 +4,7 @@ import type { Scenario } from './scenario.ts'
 /** One measured execution of a scenario. */
 export interface Sample {
   readonly tasksPerSecond: number
-  /** Scripts (EVALSHA) per task. */
+  /** Calls of scripts and Functions per task. */
   readonly scripts: number
   /** Bytes in and out of Redis per task. */
   readonly bytes: number
@@ -53,7 +53,9 @@ async function counters(redis: Redis): Promise<Counters> {
   const info = await redis.info('stats', 'cpu', 'commandstats')
   const read = (pattern: RegExp) => Number(pattern.exec(info)?.[1] ?? 0)
   return {
-    scripts: read(/cmdstat_evalsha:calls=(\d+)/) + read(/cmdstat_eval:calls=(\d+)/),
+    scripts: ['evalsha', 'eval', 'fcall']
+      .map((name) => read(new RegExp(`cmdstat_${name}:calls=(\\d+)`)))
+      .reduce((sum, calls) => sum + calls),
     bytes: read(/total_net_input_bytes:(\d+)/) + read(/total_net_output_bytes:(\d+)/),
     cpuMicros: (read(/used_cpu_user:([\d.]+)/) + read(/used_cpu_sys:([\d.]+)/)) * 1e6,
   }

@@ -1,8 +1,8 @@
 // Checks the Lua files with luacheck (Debian: lua-check), where that is installed.
 //
 // They are fragments: a script is made by writing some of them one after another, so a fragment may use the top-level
-// locals of all others. These are collected here, declared as globals that may be read, and may be unused where they
-// are defined (warning 211).
+// locals of all others. These are collected here, declared as globals that may be read, and may be unused (warning 211) or
+// only be set (231) where they are defined.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ function topLevelLocals(text) {
 }
 
 const shared = [...new Set(fragments.flatMap(topLevelLocals))]
-const unusedAtHome = shared.map((name) => `211/${name}`)
+const unusedAtHome = shared.flatMap((name) => [`211/${name}`, `231/${name}`])
 const args = ['--no-color', folder, '--read-globals', ...shared, '--ignore', ...unusedAtHome]
 const result = spawnSync('luacheck', args, { stdio: 'inherit' })
 

@@ -1,6 +1,7 @@
 import { messageOf, RepriseError } from '../core/errors.ts'
 import type { RawAnswer } from './answers.ts'
 import type { RedisConnection } from './connection.ts'
+import { ScriptCaller } from './script-caller.ts'
 import { loadMoves, type Script } from './scripts.ts'
 
 /** A move's arguments, in the order in which its Lua file names them. */
@@ -35,23 +36,21 @@ const MAX_MOVES_PER_CALL = 16
  * costs Redis as much again as the move. One move that fails leaves the others of its call untouched.
  */
 export class MoveBatch {
-  readonly #redis: RedisConnection
+  readonly #caller: ScriptCaller
   readonly #routingKey: string
   readonly #settings: MoveArguments
-  readonly #script: Script
   #pending: PendingMove[] = []
 
-  /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (its prelude.lua). */
+  /** `routingKey`: a key of the shard; `settings`: the script's own arguments, before the moves (`beginCall` in its prelude.lua). */
   constructor(
     redis: RedisConnection,
     routingKey: string,
     settings: MoveArguments,
     script: Script = loadMoves(),
   ) {
-    this.#redis = redis
+    this.#caller = new ScriptCaller(redis, script)
     this.#routingKey = routingKey
     this.#settings = settings
-    this.#script = script
   }
 
   /** Queues a move. It rejects when Redis can't be asked, and then it is unknown whether the move was made. */
@@ -103,12 +102,7 @@ export class MoveBatch {
   async #send(moves: readonly PendingMove[]): Promise<unknown> {
     const argv: (string | number)[] = [...this.#settings]
     for (const { name, asked, args } of moves) argv.push(name, asked.length, args.length, ...args)
-    try {
-      return await this.#redis.evalsha(this.#script.sha, 1, this.#routingKey, ...argv)
-    } catch (error) {
-      if (!messageOf(error).startsWith('NOSCRIPT')) throw error
-      return await this.#redis.eval(this.#script.source, 1, this.#routingKey, ...argv)
-    }
+    return await this.#caller.call(this.#routingKey, argv)
   }
 }
 

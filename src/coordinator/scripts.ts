@@ -71,10 +71,15 @@ export type Fragment =
 /** Gives the text of a Lua file; a test may change it on its way. */
 export type FragmentReader = (fragment: Fragment) => string
 
-/** A Lua script with the hash by which Redis knows it. */
+/** A script in its two forms: for `EVALSHA`, and as a library of one Redis Function (Redis 7). */
 export interface Script {
   readonly source: string
+  /** The hash by which Redis knows `source`. */
   readonly sha: string
+  /** The source of the library. */
+  readonly library: string
+  /** The name of the library and of its function, made of what is in it: those of other versions go on beside it. */
+  readonly functionName: string
 }
 
 /** Reads and composes the script of a coordinator. */
@@ -92,15 +97,32 @@ export function loadSharedMoves(read: FragmentReader = readFragment): Script {
   return compose(SHARED_FRAGMENTS, read)
 }
 
-/** Composes fragments into one script; the first is for all others. */
+/** Composes fragments into one script; the first is for all others, the last defines `makeMoves`. */
 function compose(fragments: readonly Fragment[], read: FragmentReader): Script {
   const [prelude, ...moves] = fragments.map((name) => read(name))
-  // Every call of a script defines its functions anew. Lua looks up a local that a function captures in a list of all that
-  // were captured so far, but takes what an enclosing function has captured as it is: so one function holds all moves.
-  const source = [prelude, 'local function perform()', ...moves, 'end', 'return perform()'].join(
+  // Every call of a plain script defines its functions anew. Lua looks up a local that a function captures in a list of all
+  // that were captured so far, but takes what an enclosing function has captured as it is: so one function holds all moves.
+  const definition = [prelude, 'local function define()', ...moves, 'return makeMoves', 'end'].join(
     '\n',
   )
-  return { source, sha: createHash('sha1').update(source).digest('hex') }
+  const source = `${definition}\nreturn define()(ARGV)\n`
+  const functionName = `reprise_${sha1(source).slice(0, 16)}`
+  const library = `#!lua name=${functionName}
+local function load()
+${definition}
+return define()
+end
+local makeMoves -- by the first call: a library can reach nothing of Lua or Redis while it is loaded
+redis.register_function('${functionName}', function(_, argv)
+  makeMoves = makeMoves or load()
+  return makeMoves(argv)
+end)
+`
+  return { source, sha: sha1(source), library, functionName }
+}
+
+function sha1(text: string): string {
+  return createHash('sha1').update(text).digest('hex')
 }
 
 /** The text of a Lua file. */

@@ -13,8 +13,10 @@ describeWithRedis('the moves of one tick', () => {
     const [first] = drivers
     if (!first) throw new Error('no driver')
     const sent: number[] = []
-    const spied = spyOnScripts((moves) => sent.push(moves))
+    const spied = spyOnCalls((moves) => sent.push(moves))
     const batch = new MoveBatch(spied, first.keys.live, settingsOf(first))
+    await batch.run('resume', ['no-such-run']) // the first call of all may be sent twice, to load the script
+    sent.length = 0
     const refusals = await Promise.all(
       drivers.map((driver) => batch.run('settle', settleArguments(driver.runId))),
     )
@@ -37,10 +39,12 @@ describeWithRedis('the moves of one tick', () => {
     const driver = new Driver(redis(), chain(1))
     const sent: number[] = []
     const batch = new MoveBatch(
-      spyOnScripts((moves) => sent.push(moves)),
+      spyOnCalls((moves) => sent.push(moves)),
       driver.keys.live,
       settingsOf(driver),
     )
+    await batch.run('resume', ['no-such-run'])
+    sent.length = 0
     const answers = await Promise.all(
       Array.from({ length: 150 }, () => batch.run('settle', settleArguments(driver.runId))),
     )
@@ -76,31 +80,6 @@ describeWithRedis('a move that raises an error', () => {
   })
 })
 
-describeWithRedis('a script that Redis does not know', () => {
-  test('is sent whole, and the moves are made once', async () => {
-    const driver = new Driver(redis(), chain(1))
-    const { delivery } = await driver.openGranted()
-    const batch = spyOnScripts(() => redis().script('FLUSH'))
-    const moves = new MoveBatch(batch, driver.keys.live, settingsOf(driver))
-    const answer = await moves.run('settle', [
-      driver.runId,
-      0,
-      delivery.lease,
-      '0',
-      driver.graph.hash,
-      0,
-      1,
-      'succeeded',
-      '1',
-      '',
-      '-1.1.0',
-      '',
-    ])
-    expect(answer[0]).toBe('settled')
-    expect((await driver.read()).state).toBe('succeeded')
-  })
-})
-
 function settingsOf({ keys }: Driver): (string | number)[] {
   return [keys.prefix, 3_600_000, 3_600_000, 3]
 }
@@ -109,14 +88,14 @@ function settleArguments(runId: string): (string | number)[] {
   return [runId, 0, 'lease', 0, 'graph', 0, 1, 'succeeded', '1', '', '-1.1.0']
 }
 
-/** A connection that tells how many settles each script call holds, just before it is made. */
-function spyOnScripts(before: (moves: number) => unknown) {
+/** A connection that tells how many settles each call holds, just before it is made. */
+function spyOnCalls(before: (moves: number) => unknown) {
   const connection = redis()
   return new Proxy(connection, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
-      if (name !== 'evalsha') return value.bind(target)
+      if (name !== 'fcall') return value.bind(target)
       return async (...args: unknown[]) => {
         await before(args.filter((argument) => argument === 'settle').length)
         return value.apply(target, args)

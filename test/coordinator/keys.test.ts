@@ -42,12 +42,15 @@ describe('ShardKeys', () => {
 describeWithRedis(
   'every key and channel that a move touches',
   () => {
-    test('has the hash tag of the shard', async () => {
+    test.each([
+      ['Functions', '+@all'],
+      ['plain scripts', '+@all -fcall'],
+    ])('has the hash tag of the shard, by %s', async (_, commands) => {
       const namespace = testNamespace()
       const { prefix } = new ShardKeys(namespace, 0)
       // Redis itself refuses whatever this user's scripts touch besides.
       const patterns = [`~${prefix}/*`, `~${prefix}:*`, `&${prefix}/*`]
-      await redis().acl('SETUSER', namespace, 'on', '>secret', '+@all', ...patterns)
+      await redis().acl('SETUSER', namespace, 'on', '>secret', ...commands.split(' '), ...patterns)
       const limited = redis().duplicate({ username: namespace, password: 'secret' })
       try {
         await expect(limited.get('elsewhere')).rejects.toThrow(/NOPERM/)

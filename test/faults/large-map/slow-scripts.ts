@@ -34,7 +34,7 @@ export async function watchScripts(
     read: async () => {
       const log = entries.parse(await redis.slowlog('GET', 10_000))
       const times = log.flatMap(([, , micros, args]) =>
-        args[0] === 'evalsha' && args.some((arg) => arg.startsWith(prefix)) ? [micros / 1_000] : [],
+        args[0] === 'fcall' && args.some((arg) => arg.startsWith(prefix)) ? [micros / 1_000] : [],
       )
       return { count: times.length, slowestMs: Math.max(0, ...times) }
     },

@@ -1,19 +1,26 @@
--- Shared by all moves: time, keys, small readers. Every call of the composed script defines these anew: keep it short.
--- ARGV[1] is the shard's prefix, such as `{reprise:0}`. All keys of a script share that hash tag. ARGV[2] to ARGV[4] are the
--- caller's settings: ms that a run is kept after success, and after failure (R20), and the crashes that a node survives
--- unless its policy says otherwise.
+-- Shared by all moves: settings, time, keys, small readers.
 local call = redis.call
 local match, gmatch, gsub, find, sub, format =
   string.match, string.gmatch, string.gsub, string.find, string.sub, string.format
 local concat, floor, ceil, max, min = table.concat, math.floor, math.ceil, math.max, math.min
-local PREFIX, KEPT, KEPT_FAILED, MAX_CRASHES = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local LIVE = PREFIX .. '/live' -- sorted set: run id by the time of its next check
-local DUTIES = PREFIX .. '/duties' -- sorted set: failed runs about whose retry nobody has decided yet, by their end
 
--- Redis' own clock in ms: `now` rounded down for comparing, `nowCeil` up for making due times, so never early (R15).
-local TIME = call('TIME')
-local micros = TIME[1] * 1000000 + TIME[2]
-local now, nowCeil = floor(micros / 1000), ceil(micros / 1000)
+-- What differs from call to call is set by `beginCall`: a Redis Function is defined once and called often.
+local PREFIX -- of the shard, such as `{reprise:0}`. All keys of a script share that hash tag.
+local KEPT, KEPT_FAILED -- ms that a run is kept after success, and after failure (R20)
+local MAX_CRASHES -- that a node survives unless its policy says otherwise
+local LIVE -- sorted set: run id by the time of its next check
+local DUTIES -- sorted set: failed runs about whose retry nobody has decided yet, by their end
+local now, nowCeil -- Redis' own clock in ms: rounded down for comparing, up for making due times, so never early (R15)
+
+-- `argv`: the four settings, then the moves (make-moves.lua). Returns the position of the first move.
+local function beginCall(argv)
+  PREFIX, KEPT, KEPT_FAILED, MAX_CRASHES = argv[1], argv[2], argv[3], argv[4]
+  LIVE, DUTIES = PREFIX .. '/live', PREFIX .. '/duties'
+  local time = call('TIME')
+  local micros = time[1] * 1000000 + time[2]
+  now, nowCeil = floor(micros / 1000), ceil(micros / 1000)
+  return 5
+end
 
 local function int(text) return tonumber(text) or 0 end
 local function runKey(run) return PREFIX .. '/run:' .. run end -- hash: the run, its nodes and rows

@@ -1,13 +1,19 @@
--- Shared by the moves of shared limits: time, keys. Every call of the composed script defines these anew: keep it short.
--- ARGV[1] is the shard's prefix, such as `{reprise:0}`. All keys of a script share that hash tag.
+-- Shared by the moves of shared limits: time, keys.
 local call = redis.call
 local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
-local PREFIX = ARGV[1]
 
--- Redis' own clock, in whole ms and in µs.
-local TIME = call('TIME')
-local micros = TIME[1] * 1000000 + TIME[2]
-local now = floor(micros / 1000)
+-- What differs from call to call (see lib/prelude.lua).
+local PREFIX -- of the shard, such as `{reprise:0}`. All keys of a script share that hash tag.
+local now, micros -- Redis' own clock, in whole ms and in µs
+
+-- `argv`: the prefix, then the moves (make-moves.lua). Returns the position of the first move.
+local function beginCall(argv)
+  PREFIX = argv[1]
+  local time = call('TIME')
+  micros = time[1] * 1000000 + time[2]
+  now = floor(micros / 1000)
+  return 2
+end
 
 local function int(text) return tonumber(text) or 0 end
 
