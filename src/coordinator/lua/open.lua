@@ -22,7 +22,7 @@ local function open(run, lease, token, job, started, seen, slots, isolated, fres
   -- A child that a node waits for can't have expired: the mark in its hash was there before its job (see await-child.lua).
   local hasExpired = not state and fresh ~= '1' and call('HEXISTS', runKey(run), 'wt') == 0
   if hasExpired then return {'refused', 'run_expired'} end
-  if call('PEXPIRE', graphKey(graph), GRAPH_TTL) == 0 then return {'refused', 'no_graph'} end
+  if not keepGraph(graph) then return {'refused', 'no_graph'} end
 
   local change = newChange(run, now, graph, nodeCount .. '.0.0.0')
   local key, facts = change.key, {'s', 'R', 'g', graph, 'at', format('%d', now), 'i', input, 'q', flow}
@@ -33,5 +33,5 @@ local function open(run, lease, token, job, started, seen, slots, isolated, fres
   if state then call('HDEL', key, 'x', 'e') end
   call('PERSIST', key)
   change.fields = facts
-  return beginRun(change, delivery, roots, grain, {options = options, place = place})
+  return beginRun(change, delivery, roots, grain, {options = options, place = place, input = input})
 end

@@ -42,7 +42,7 @@ local function createRerun(run, by, options, delayMs, decision)
   if by == 'hand' and duty == 'due' then return {'refused', 'retry_due'} end
   local live = liveRerun(run)
   if live then return {'refused', 'has_live_rerun', live} end
-  if call('PEXPIRE', graphKey(graph), GRAPH_TTL) == 0 then return {'refused', 'no_graph'} end
+  if not keepGraph(graph) then return {'refused', 'no_graph'} end
   local number = int(made) + 1
   local rerun = run .. '~' .. number
   local facts = {'s', 'N', 'rp', run, 'g', graph, 'q', flow, 'i', input, 'o', options, 'at', format('%d', now),
@@ -139,7 +139,7 @@ local function openRerun(run, lease, token, job, started, seen, slots, isolated,
   local delivery = newDelivery(run, '0', lease, seen, slots, isolated)
   local stored, rowText = readRun(run, '0')
   if stored.state ~= 'N' then return claimTicket(delivery, stored, rowText) end
-  if call('PEXPIRE', graphKey(graph), GRAPH_TTL) == 0 then return {'refused', 'no_graph'} end
+  if not keepGraph(graph) then return {'refused', 'no_graph'} end
   local from = call('HGET', runKey(run), 'rp')
   local change = newChange(run, now, graph, left .. '.0.0.' .. firstFence(run, from, root))
   change.fields = {'s', 'R', 'at', format('%d', now), 'o', options}

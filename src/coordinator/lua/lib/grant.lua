@@ -94,8 +94,8 @@ local function grantReady(change, ticket, tokens)
 end
 
 -- Grants what a live row holds and answers as `claim` does. `change` may hold decisions of the caller; `facts`: the run's
--- {options, place}; `again`: somebody claimed the row before, so it may owe tickets that nobody added (R8); `opening`:
--- nothing is stored of its nodes yet.
+-- {options, place}, and input if it was just written; `again`: somebody claimed the row before, so it may owe tickets that
+-- nobody added (R8); `opening`: nothing is stored of its nodes yet.
 local function grantRow(change, delivery, facts, row, again, opening)
   local many, held, early = find(row.tokens, ',', 1, true), {}, 0
   mayGrant(change, delivery.slots)
@@ -117,7 +117,7 @@ local function grantRow(change, delivery, facts, row, again, opening)
   -- Nodes that wait in the row for a slot need their values too: a settle may grant them without another claim.
   local needed = {}
   for i = 1, #held do needed[#needed + 1] = match(held[i], '^%+?(%d+)$') end
-  local values, input = valuesFor(change.run, change.graph, needed)
+  local values, input = valuesFor(change.run, change.graph, needed, facts.input)
   local answer = {'granted', concat(change.grants, ','), early, toAdd, left, change.graph, facts.options or '', input, change.at,
     facts.place or ''}
   return append(answer, values)

@@ -65,8 +65,9 @@ local function readValuesOf(run, list, maps)
   return values
 end
 
--- What nodes need: {index, state letter, payload or nil, ...}, and the run's input (JSON) if it is needed, else ''.
-local function valuesFor(run, graph, indices)
+-- What nodes need: {index, state letter, payload or nil, ...}, and the run's input (JSON) if it is needed, else ''. `input`:
+-- that of a run which was just written.
+local function valuesFor(run, graph, indices, input)
   local list, maps, withInput = needsOf(graph, indices)
-  return readValuesOf(run, list, maps), withInput and call('HGET', runKey(run), 'i') or ''
+  return readValuesOf(run, list, maps), withInput and (input or call('HGET', runKey(run), 'i')) or ''
 end
