@@ -6,6 +6,7 @@ const RUN_FRAGMENTS = [
   'lib/prelude',
   'lib/error-answer',
   'lib/node',
+  'lib/log',
   'lib/row',
   'lib/run',
   'lib/lease',

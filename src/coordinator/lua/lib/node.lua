@@ -21,12 +21,3 @@ local function hasFailed(state) return state == 'F' or state == 'f' or state == 
 local function wasSkipped(state) return state == 'K' or state == 'N' or state == 'I' or state == 'X' end
 local function isParked(state) return state == 'H' or state == 'B' or state == 'O' end
 local function isFinal(state) return state == 'S' or hasFailed(state) or wasSkipped(state) end
-
--- Appends a line for an ended attempt: attempt|kind|start|end|details (JSON made by the worker, never decoded here).
-local function appendLog(run, index, line)
-  local key = logKey(run)
-  local before = call('HGET', key, index)
-  call('HSET', key, index, before and (before .. '\n' .. line) or line)
-end
-
-local function lastLine(log) return log and (match(log, '^.*\n(.*)$') or log) or '' end
