@@ -81,7 +81,7 @@ export interface WorkerOptions {
    * @default ['SIGTERM']
    */
   readonly closeOn?: readonly NodeJS.Signals[] | undefined
-  /** A pino logger, or one like it. Default: a pino logger to standard output. */
+  /** A pino logger, or one like it. Default: a pino logger to standard output. What it throws is a warning of the process. */
   readonly logger?: Logger | undefined
   readonly hooks?: Hooks | undefined
 }

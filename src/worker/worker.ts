@@ -16,6 +16,7 @@ import { findObstacle } from '../coordinator/server-requirements.ts'
 import { SharedLimits } from '../coordinator/shared-limits.ts'
 import { messageOf, RepriseError } from '../core/errors.ts'
 import { guardHooks } from '../core/guarded-hooks.ts'
+import { guardLogger } from '../core/guarded-logger.ts'
 import type { Logger } from '../core/logger.ts'
 import { Queues } from '../producer/queues.ts'
 import { PolicyRegistry } from '../strategies/policy-registry.ts'
@@ -67,7 +68,7 @@ export class Worker {
    */
   constructor(options: WorkerOptions) {
     this.#settings = readWorkerOptions(options)
-    this.#logger = options.logger ?? pino({ name: 'reprise' })
+    this.#logger = guardLogger(options.logger ?? pino({ name: 'reprise' }))
     const flows = options.flows ?? []
     const tasks = (options.tasks ?? []).map((task) => task.definition)
     const handlers = new Handlers(flows, tasks)
