@@ -33,8 +33,8 @@ export function connectRedis(location: RedisLocation, patience: Patience): Redis
     typeof location === 'string'
       ? new Redis(location, options)
       : new Redis({ ...location, ...options })
-  // Every BullMQ queue that shares it listens for its errors.
-  connection.setMaxListeners(0)
+  // Every BullMQ queue that shares it listens for its errors, and raises the limit by what it needs: 0 would not stay "none".
+  connection.setMaxListeners(Number.POSITIVE_INFINITY)
   return connection
 }
 
