@@ -175,6 +175,12 @@ export function readExpandAnswer(raw: RawAnswer): ExpandAnswer {
   }
 }
 
+/** Reads the answer to `owed`: tickets, as the answers of other moves list them. */
+export function readOwedAnswer(raw: RawAnswer): string {
+  if (raw[0] !== 'owed') throw unexpected(raw)
+  return text(raw, 1)
+}
+
 /** Reads the answer to `readValues`. */
 export function readValuesAnswer(raw: RawAnswer): {
   readonly values: readonly StoredValue[]

@@ -9,6 +9,7 @@ import {
   formatPlace,
   type Grant,
   type Place,
+  type RawAnswer,
   type RefuseAnswer,
   type RunMoveAnswer,
   readAwaitAnswer,
@@ -22,10 +23,11 @@ import {
   type SettleAnswer,
   type StoredValue,
 } from './answers.ts'
-import { MoveBatch } from './batch.ts'
+import { type MoveArguments, MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
 import { servedQueues } from './fleet.ts'
 import type { ShardKeys } from './keys.ts'
+import { withOwedTickets } from './owed-tickets.ts'
 import { PAGE, readResults } from './results.ts'
 import { childField, formatChild, readChild, type StoredChild } from './run-children.ts'
 import { type LoggedAttempt, readLog, readNode } from './run-record.ts'
@@ -208,16 +210,20 @@ export class Coordinator {
       [...run.maxCrashes].map(([index, limit]) => `${index}.${limit}`).join(','),
       run.isRetried ? '1' : '',
     ]
-    const answer = readClaimAnswer(await this.#batch.run('open', args))
+    const answer = readClaimAnswer(await this.#ask('open', delivery, args))
     if (answer.status !== 'refused' || answer.reason !== 'no_graph') return answer
     await this.#redis.hset(this.keys.graph(graph.hash), ...graph.fields)
-    return readClaimAnswer(await this.#batch.run('open', args))
+    return readClaimAnswer(await this.#ask('open', delivery, args))
   }
 
   /** Grants attempts of the ticket's nodes to the delivery (lua/claim.lua). */
   async claim(delivery: Delivery, slots: Slots): Promise<ClaimAnswer> {
     const args = [delivery.runId, delivery.ticket, ...claimArguments(delivery, slots).slice(1)]
-    return readClaimAnswer(await this.#batch.run('claim', args))
+    return readClaimAnswer(await this.#ask('claim', delivery, args))
+  }
+
+  async #ask(move: string, { runId }: Delivery, args: MoveArguments): Promise<RawAnswer> {
+    return withOwedTickets(this.#batch, runId, await this.#batch.run(move, args))
   }
 
   /** Records the end of an attempt and resolves what depends on it (lua/settle.lua). */
@@ -240,7 +246,8 @@ export class Coordinator {
       `${goOn.place}.${goOn.grain}.${goOn.slots}`,
       'child' in outcome ? (outcome.child ?? '') : '',
     ]
-    return readSettleAnswer(await this.#batch.runPart('settle', whole, args), openedAt)
+    const answer = await this.#batch.runPart('settle', whole, args)
+    return readSettleAnswer(await withOwedTickets(this.#batch, runId, answer), openedAt)
   }
 
   /** Makes the instances of a map's body for one chunk of its items (lua/expand.lua). */

@@ -21,6 +21,7 @@ import {
 } from './coordinator.ts'
 import { type CreatingRerun, readCreating } from './creating-rerun.ts'
 import type { ShardKeys } from './keys.ts'
+import { withOwedTickets } from './owed-tickets.ts'
 import type { CopyChunk } from './rerun-copy.ts'
 import { loadRerunMoves } from './scripts.ts'
 
@@ -144,7 +145,8 @@ export class Reruns {
       [...rerun.maxCrashes].map(([index, limit]) => `${index}.${limit}`).join(','),
       rerun.isRetried ? '1' : '',
     ]
-    return readClaimAnswer(await this.#batch.run('openRerun', args))
+    const answer = await this.#batch.run('openRerun', args)
+    return readClaimAnswer(await withOwedTickets(this.#batch, delivery.runId, answer))
   }
 
   /** Ends a rerun before anything ran. `reason`: as a refused run has it; `decision`: for the run that it repeats. */

@@ -22,6 +22,7 @@ const RUN_FRAGMENTS = [
   'lib/grant',
   'retry-row',
   'claim',
+  'owed',
   'lib/begin',
 ] as const
 

@@ -51,8 +51,9 @@ local function claimTicket(delivery, stored, rowText)
   if not row then return {'nothing', owedAgain(change, ticket, stored.state)} end
   if row.state == 'e' then
     if isCancelled or isRedelivery(row, delivery.seen, delivery.lease) then
-      call('HSET', change.key, 't' .. ticket, packRow('e', delivery.seen, delivery.lease, row.by, '', row.place, row.tokens))
-      return {'ended', owedAgain(change, ticket, stored.state), firstFailure(run, row.tokens)}
+      call('HSET', change.key, 't' .. ticket, packRow('e', delivery.seen, delivery.lease, row.by, row.wrote, row.place,
+        row.tokens))
+      return {'ended', owedAgain(change, ticket, stored.state, row), firstFailure(run, row.tokens)}
     end
     local refusal = retryRow(change, ticket, stored.state, row)
     if refusal then return {'refused', refusal} end

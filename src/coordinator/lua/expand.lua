@@ -36,6 +36,7 @@ local function expand(run, ticket, index, number, lease, at, graph, first, insta
   change.left = change.left + count * nodes
   change.fields = {'c' .. index, first + count}
   giveTickets(change, ticket, tonumber(grain))
+  putRow(change, ticket, 'more', row.seen, row.lease, row, row.tokens)
   writeChange(change)
   announce(run, 'started')
   return {'expanded', first + count, concat(change.toAdd, ';')}

@@ -25,7 +25,7 @@ local function rescue(run, ticket, seenRow)
   change.fields = {'t' .. new, owedRow('', '', row.place, tokens)}
   if #kept > 0 then
     change.fields[3] = 't' .. ticket
-    change.fields[4] = packRow('e', row.seen, row.lease, row.by, '', row.place, concat(kept, ','))
+    change.fields[4] = packRow('e', row.seen, row.lease, row.by, row.wrote, row.place, concat(kept, ','))
   else change.spent[#change.spent + 1] = 't' .. ticket end
   writeChange(change)
   return {'ok', ticketToAdd(new, tokens, 0, row.place)}

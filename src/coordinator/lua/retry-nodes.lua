@@ -30,7 +30,7 @@ local function leaveRows(change, retried)
     if row.tokens == '' then change.spent[#change.spent + 1] = 't' .. ticket
     else
       change.fields[#change.fields + 1] = 't' .. ticket
-      change.fields[#change.fields + 1] = packRow(row.state, row.seen, row.lease, row.by, row.due, row.place, row.tokens)
+      change.fields[#change.fields + 1] = packRow(row.state, row.seen, row.lease, row.by, row.wrote, row.place, row.tokens)
     end
   end
 end

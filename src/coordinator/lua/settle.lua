@@ -33,7 +33,7 @@ local function storedAnswer(change, runState, ticket, index, lease, rowText)
   local row = rowText and readRow(rowText) or {lease = lease, tokens = ''}
   local settledByMe = row.lease == lease and (rowText or state == 'S' or state == 'T' or state == 'C' or wasSkipped(state))
   if not settledByMe then return {'refused', 'superseded'} end
-  local toAdd = owedAgain(change, ticket, runState)
+  local toAdd = owedAgain(change, ticket, runState, rowText and row)
   local endedIt = (state == 'S' or state == 'F' or wasSkipped(state)) and x == call('HGET', change.key, 'e')
   local runEnd = endedIt and (runState == 'S' and 'succeeded' or (runState == 'F' and 'failed' or '')) or ''
   -- What it granted to go on is not told again: the worker claims once more and finds it under the same lease.

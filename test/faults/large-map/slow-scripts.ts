@@ -2,10 +2,19 @@ import { execFileSync } from 'node:child_process'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 
+/** A script call that took long. */
+export interface SlowCall {
+  readonly ms: number
+  /** Its moves, with how many arguments each has, as far as the log tells: `settle 12, claim 9`. */
+  readonly moves: string
+}
+
 /** Script calls of one namespace that took longer than a limit. */
 export interface SlowScripts {
-  /** How many there were, and how long the slowest took, in ms. */
-  read(): Promise<{ readonly count: number; readonly slowestMs: number }>
+  /** True if the server runs at real-time priority, so that it never waits for a processor. */
+  readonly isUndisturbed: boolean
+  /** The slowest first. */
+  read(): Promise<readonly SlowCall[]>
   /** Puts everything back. */
   stop(): Promise<void>
 }
@@ -29,14 +38,18 @@ export async function watchScripts(
     .parse(await redis.config('GET', 'slowlog-log-slower-than'))
   await redis.config('SET', 'slowlog-log-slower-than', String(limitMs * 1_000))
   await redis.config('SET', 'slowlog-max-len', '10000')
-  schedule(['-f', '-p', '1', pid])
+  const isUndisturbed = schedule(['-f', '-p', '1', pid])
   return {
+    isUndisturbed,
     read: async () => {
       const log = entries.parse(await redis.slowlog('GET', 10_000))
-      const times = log.flatMap(([, , micros, args]) =>
-        args[0] === 'fcall' && args.some((arg) => arg.startsWith(prefix)) ? [micros / 1_000] : [],
-      )
-      return { count: times.length, slowestMs: Math.max(0, ...times) }
+      return log
+        .flatMap(([, , micros, args]) =>
+          (args[0] === 'fcall' || args[0] === 'evalsha') && args.some((arg) => arg.startsWith(prefix))
+            ? [{ ms: micros / 1_000, moves: movesIn(args) }]
+            : [],
+        )
+        .sort((a, b) => b.ms - a.ms)
     },
     stop: async () => {
       schedule(['-o', '-p', '0', pid])
@@ -45,10 +58,24 @@ export async function watchScripts(
   }
 }
 
-function schedule(flags: readonly string[]): void {
+/** The moves of a call, which the log tells the first 31 arguments of (src/coordinator/batch.ts). */
+function movesIn(args: readonly string[]): string {
+  const moves: string[] = []
+  for (let at = args.findIndex((arg) => /^[a-z]+$/i.test(arg) && arg !== 'evalsha'); at < 31; ) {
+    const count = Number(args[at + 2])
+    if (at < 0 || !Number.isInteger(count)) break
+    moves.push(`${args[at]} ${count}`)
+    at += 3 + count
+  }
+  return moves.join(', ')
+}
+
+/** False where it is not allowed, or the server is elsewhere. */
+function schedule(flags: readonly string[]): boolean {
   try {
     execFileSync('chrt', [...flags], { stdio: 'ignore' })
+    return true
   } catch {
-    // Not allowed here, or the server is elsewhere.
+    return false
   }
 }

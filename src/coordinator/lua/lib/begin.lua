@@ -22,7 +22,7 @@ local function beginRun(change, delivery, roots, grain, stored)
   giveTickets(change, '0', tonumber(grain))
   change.ready = {}
   if #home > 0 then
-    local row = {lease = '', by = '', place = '', tokens = '+' .. concat(home, ',+')}
+    local row = {lease = '', by = '', wrote = '0', place = '', tokens = '+' .. concat(home, ',+')}
     return grantRow(change, delivery, stored, row, false, true)
   end
   writeChange(change)

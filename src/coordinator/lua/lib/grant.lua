@@ -111,7 +111,7 @@ local function grantRow(change, delivery, facts, row, again, opening)
   writeChange(change)
   if change.left == 0 then endRun(change)
   else announce(change.run, 'started') end
-  local toAdd = again and owedBy(change.key, change.tickets, delivery.ticket, change.at) or concat(change.toAdd, ';')
+  local toAdd = again and owedBy(delivery.ticket, row.wrote, change.tickets) or concat(change.toAdd, ';')
   toAdd = joinTickets(toAdd, change.released or '')
   if left == 'failed' then return {'ended', toAdd, firstFailure(change.run, tokens)} end
   -- Nodes that wait in the row for a slot need their values too: a settle may grant them without another claim.

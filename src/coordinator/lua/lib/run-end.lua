@@ -81,9 +81,10 @@ local function joinTickets(list, more)
   return list .. ';' .. more
 end
 
--- What a delivery owes that comes again: the tickets that its own wrote, and, when the run has ended, its parent's.
-local function owedAgain(change, ticket, runState)
-  local toAdd = owedBy(change.key, change.tickets, ticket, change.at)
+-- What a delivery owes that comes again: the tickets that its own wrote, and, when the run has ended, its parent's. `row`: its
+-- row, or nil.
+local function owedAgain(change, ticket, runState, row)
+  local toAdd = owedBy(ticket, row and row.wrote or '', change.tickets)
   if runState == 'R' then return toAdd end
   local _, released = tellParent(change.run)
   return joinTickets(toAdd, released)

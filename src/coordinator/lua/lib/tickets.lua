@@ -2,7 +2,7 @@
 
 -- What a move decides about a run and has not written yet. `counters`, `paused`: the run's fields k and pz.
 --   at, graph          of the run           elapsed   ms since the run was opened, as text
---   left, failed, tickets, fence            the run's counters
+--   left, failed, tickets, fence            the run's counters               firstNew  the first ticket that it writes
 --   nodes              index -> packed      ready     nodes that can run: see resolve.lua
 --   set                field -> value, of others that a resolution reads and changes
 --   fields             to be written: field, value, ...                     spent   fields to be removed
@@ -10,8 +10,9 @@
 --   isRed              of a run that ends: it has failed
 local function newChange(run, at, graph, counters, paused)
   local left, failed, tickets, fence = match(counters, '^(%d+)%.(%d+)%.(%d+)%.(%d+)$')
+  tickets = tickets + 0
   return {run = run, key = runKey(run), at = at + 0, graph = graph, paused = paused, elapsed = format('%d', now - at),
-    left = left + 0, failed = failed + 0, tickets = tickets + 0, fence = fence + 0,
+    left = left + 0, failed = failed + 0, tickets = tickets, firstNew = tickets + 1, fence = fence + 0,
     nodes = {}, set = {}, ready = {}, fields = {}, spent = {}, toAdd = {}, parked = {}}
 end
 
@@ -68,10 +69,12 @@ end
 
 -- Keeps or removes the row of `ticket`, whose tokens are now `tokens`: what is left for its delivery is `left`.
 local function putRow(change, ticket, left, seen, lease, row, tokens)
+  row.wrote = noteWritten(row.wrote, change.firstNew, change.tickets)
   if left == 'empty' then change.spent[#change.spent + 1] = 't' .. ticket
   else
     change.fields[#change.fields + 1] = 't' .. ticket
-    change.fields[#change.fields + 1] = packRow(left == 'failed' and 'e' or 'c', seen, lease, row.by, '', row.place, tokens)
+    change.fields[#change.fields + 1] = packRow(left == 'failed' and 'e' or 'c', seen, lease, row.by, row.wrote,
+      row.place, tokens)
   end
 end
 
@@ -80,7 +83,8 @@ local function putClaimedRow(change, ticket, left, row)
   if left == 'empty' then change.spent[#change.spent + 1] = 't' .. ticket
   else
     change.fields[#change.fields + 1] = 't' .. ticket
-    change.fields[#change.fields + 1] = (left == 'failed' and 'e' or 'c') .. row.head .. row.tokens
+    change.fields[#change.fields + 1] = (left == 'failed' and 'e' or 'c')
+      .. noteInHead(row.head, change.firstNew, change.tickets) .. row.tokens
   end
 end
 
