@@ -22,6 +22,8 @@ interface Asked {
 
 interface PendingMove {
   readonly name: string
+  /** About how many nodes it reads or writes. */
+  weight: number
   readonly subject: object | null
   readonly args: (string | number)[]
   /** Who waits for an answer: one for each part. */
@@ -30,6 +32,9 @@ interface PendingMove {
 
 /** Small enough that Redis works on one call while this process prepares the next: measured, 64 cost a fifth. */
 const MAX_MOVES_PER_CALL = 16
+
+/** Nodes that the moves of one call are about, so that none holds Redis for long: a move of more nodes goes alone. */
+const MAX_NODES_PER_CALL = 64
 
 /**
  * Sends the moves of one event-loop tick in as few script calls as can be: a shard's single hash tag allows it, and a call of its own
@@ -53,9 +58,13 @@ export class MoveBatch {
     this.#settings = settings
   }
 
-  /** Queues a move. It rejects when Redis can't be asked, and then it is unknown whether the move was made. */
-  run(name: string, args: MoveArguments): Promise<RawAnswer> {
-    return this.#ask({ name, subject: null, args: [...args], asked: [] })
+  /**
+   * Queues a move. It rejects when Redis can't be asked, and then it is unknown whether the move was made.
+   *
+   * @param weight about how many nodes are read or written
+   */
+  run(name: string, args: MoveArguments, weight = 1): Promise<RawAnswer> {
+    return this.#ask({ name, weight, subject: null, args: [...args], asked: [] })
   }
 
   /**
@@ -65,8 +74,11 @@ export class MoveBatch {
   runPart(name: string, whole: Whole, args: MoveArguments): Promise<RawAnswer> {
     const { subject } = whole
     const begun = this.#pending.find((move) => move.subject === subject && move.name === name)
-    if (!begun) return this.#ask({ name, subject, args: [...whole.args, ...args], asked: [] })
+    if (!begun) {
+      return this.#ask({ name, weight: 1, subject, args: [...whole.args, ...args], asked: [] })
+    }
     begun.args.push(...args)
+    begun.weight += 1
     return this.#wait(begun)
   }
 
@@ -82,8 +94,10 @@ export class MoveBatch {
   #flush(): void {
     const moves = this.#pending
     this.#pending = []
-    for (let from = 0; from < moves.length; from += MAX_MOVES_PER_CALL) {
-      this.#call(moves.slice(from, from + MAX_MOVES_PER_CALL))
+    for (let from = 0; from < moves.length; ) {
+      const end = endOfCall(moves, from)
+      this.#call(moves.slice(from, end))
+      from = end
     }
   }
 
@@ -104,6 +118,18 @@ export class MoveBatch {
     for (const { name, asked, args } of moves) argv.push(name, asked.length, args.length, ...args)
     return await this.#caller.call(this.#routingKey, argv)
   }
+}
+
+/** Where the call ends that begins with the move at `from`. */
+function endOfCall(moves: readonly PendingMove[], from: number): number {
+  let nodes = 0
+  let end = from
+  for (const { weight } of moves.slice(from, from + MAX_MOVES_PER_CALL)) {
+    nodes += weight
+    if (nodes > MAX_NODES_PER_CALL && end > from) break
+    end += 1
+  }
+  return end
 }
 
 /** Hands out the reply of a script: per answer its length, then its fields (lua/lib/make-moves.lua). */

@@ -46,6 +46,8 @@ export interface Delivery {
   readonly job: string
   /** How often the job has been delivered, this time included. */
   readonly started: number
+  /** How many nodes its ticket had at first. */
+  readonly size: number
   /** `<stalled count>.<attemptsMade>` of the job. */
   readonly seen: string
 }
@@ -222,8 +224,8 @@ export class Coordinator {
     return readClaimAnswer(await this.#ask('claim', delivery, args))
   }
 
-  async #ask(move: string, { runId }: Delivery, args: MoveArguments): Promise<RawAnswer> {
-    return withOwedTickets(this.#batch, runId, await this.#batch.run(move, args))
+  async #ask(move: string, { runId, size }: Delivery, args: MoveArguments): Promise<RawAnswer> {
+    return withOwedTickets(this.#batch, runId, await this.#batch.run(move, args, size))
   }
 
   /** Records the end of an attempt and resolves what depends on it (lua/settle.lua). */
@@ -274,7 +276,7 @@ export class Coordinator {
       chunk.grain,
       chunk.items.map((item) => `${item}\n`).join(''),
     ]
-    return readExpandAnswer(await this.#batch.run('expand', args))
+    return readExpandAnswer(await this.#batch.run('expand', args, chunk.items.length))
   }
 
   /** Records a run that failed before anything ran (lua/refuse.lua). */
@@ -353,7 +355,7 @@ export class Coordinator {
     for (let from = 0; from === 0 || from < indices.length; from += PAGE) {
       const wanted = indices.slice(from, from + PAGE).map((index) => valueAddress(graph, index))
       const args = [runId, wanted.join(','), withInput && from === 0 ? '1' : '0']
-      const page = readValuesAnswer(await this.#batch.run('readValues', args))
+      const page = readValuesAnswer(await this.#batch.run('readValues', args, wanted.length))
       values.push(...page.values)
       if (from === 0) input = page.input
     }

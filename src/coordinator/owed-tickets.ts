@@ -1,5 +1,6 @@
 import { type RawAnswer, readOwedAnswer } from './answers.ts'
 import type { MoveBatch } from './batch.ts'
+import { PAGE } from './results.ts'
 
 /** Where answers to `open`, `claim` and `settle` list the tickets that the delivery owes. */
 const LIST_AT: Readonly<Record<string, number>> = { granted: 3, nothing: 1, ended: 1, settled: 2 }
@@ -20,7 +21,7 @@ export async function withOwedTickets(
   const tickets = items.filter((item) => !isQuestion(item))
   for (let question = items.find(isQuestion); question !== undefined; ) {
     const range = question.slice(1).split('.')
-    const page = readOwedAnswer(await batch.run('owed', [runId, ...range])).split(';')
+    const page = readOwedAnswer(await batch.run('owed', [runId, ...range], PAGE)).split(';')
     tickets.push(...page.filter((item) => item !== '' && !isQuestion(item)))
     question = page.find(isQuestion)
   }

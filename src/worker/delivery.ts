@@ -76,6 +76,7 @@ export async function deliver(
     token: job.token,
     job: around.coordinator.keys.job(job.queue, job.id),
     started: job.started,
+    size: ticket?.size ?? 1,
     seen: job.seen,
   }
   try {

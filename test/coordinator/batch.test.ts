@@ -53,6 +53,47 @@ describeWithRedis('the moves of one tick', () => {
   })
 })
 
+describeWithRedis('the moves of one call', () => {
+  test.for([
+    { name: 'about few nodes each', weights: Array(16).fill(4), sizes: [16] },
+    { name: 'about many nodes together', weights: [16, 16, 16, 16, 16, 1], sizes: [4, 2] },
+    {
+      name: 'of which one is about more nodes than a call may be',
+      weights: [1, 500, 1],
+      sizes: [1, 1, 1],
+    },
+  ])('$name: $sizes', async ({ weights, sizes }) => {
+    const driver = new Driver(redis(), chain(1))
+    const sent: number[] = []
+    const spied = spyOnScripts((moves) => sent.push(moves))
+    const batch = new MoveBatch(spied, driver.keys.live, settingsOf(driver))
+    const args = settleArguments(driver.runId)
+    const answers = await Promise.all(weights.map((weight) => batch.run('settle', args, weight)))
+    expect(answers).toEqual(weights.map(() => ['refused', 'no_run']))
+    expect(sent).toEqual(sizes)
+  })
+
+  test('are as much as the attempts that one of them settles', async () => {
+    const driver = new Driver(redis(), chain(1))
+    const sent: number[] = []
+    const spied = spyOnScripts((moves) => sent.push(moves))
+    const batch = new MoveBatch(spied, driver.keys.live, settingsOf(driver))
+    const [run = '', ticket = '', lease = '', at = '', graph = '', ...attempt] = settleArguments(
+      driver.runId,
+    )
+    const company = (subject: object) =>
+      Array.from({ length: 40 }, () =>
+        batch.runPart('settle', { subject, args: [run, ticket, lease, at, graph] }, [
+          ...attempt,
+          '',
+        ]),
+      )
+    const answers = await Promise.all([...company({}), ...company({})])
+    expect(answers).toEqual(Array(80).fill(['refused', 'no_run']))
+    expect(sent).toEqual([1, 1])
+  })
+})
+
 describeWithRedis('a move that raises an error', () => {
   test('fails alone: the others of its call are made and answered', async () => {
     const driver = new Driver(redis(), [node('a'), node('b'), node('c')])

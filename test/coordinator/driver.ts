@@ -143,6 +143,7 @@ export class Driver {
       token,
       job,
       started,
+      size: 1,
       seen: `${now.stalled}.${now.made}`,
     }
   }

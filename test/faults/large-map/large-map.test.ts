@@ -8,8 +8,12 @@ import { ITEMS, largeFlow } from './large-flow.ts'
 import { watchScripts } from './slow-scripts.ts'
 
 const VICTIM = fileURLToPath(new URL('victim.ts', import.meta.url))
-/** No script holds Redis for longer, but for a few on a machine that takes the processor away from it. */
+/**
+ * No script holds Redis for longer. Where Redis may not have real-time priority, a call takes as long as it takes a busy
+ * machine to give the processor back to it: then a few may be slower.
+ */
 const SLOW_MS = 5
+const LOGGED_MS = 1
 const SLOW_SHARE = 0.01
 
 describeWithRedis(
@@ -21,7 +25,7 @@ describeWithRedis(
       async (chunk, { onTestFinished }) => {
         const scene = openScene(onTestFinished)
         const effects = EffectsFile.create()
-        const scripts = await watchScripts(scene.redis, scene.prefix, SLOW_MS)
+        const scripts = await watchScripts(scene.redis, scene.prefix, LOGGED_MS)
         const orders = { redisUrl: redisUrl(), namespace: scene.namespace, effects: effects.path }
         const victim = new WorkerProcess({ ...orders, chunk }, VICTIM)
         onTestFinished(async () => {
@@ -54,8 +58,9 @@ describeWithRedis(
         })
         expect(expected).toEqual(expect.arrayContaining(starts))
         expect(starts.length).toBeGreaterThanOrEqual(ITEMS)
-        const slow = await scripts.read()
-        console.log(`scripts of more than ${SLOW_MS} ms: ${JSON.stringify(slow)}`)
+        const logged = await scripts.read()
+        console.log('the slowest of its script calls:', ...logged.slice(0, 3))
+        const slow = logged.filter(({ ms }) => ms >= SLOW_MS)
         if (scripts.isUndisturbed) expect(slow).toEqual([])
         else expect(slow.length).toBeLessThan(ITEMS * SLOW_SHARE)
       },

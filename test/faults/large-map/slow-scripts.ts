@@ -5,15 +5,15 @@ import { z } from 'zod'
 /** A script call that took long. */
 export interface SlowCall {
   readonly ms: number
-  /** Its moves, with how many arguments each has, as far as the log tells: `settle 12, claim 9`. */
+  /** Its moves, with how many arguments each has, as far as the log tells: `expand 13, claim 9 ... (173 more arguments)`. */
   readonly moves: string
 }
 
-/** Script calls of one namespace that took longer than a limit. */
+/** Script calls of one namespace. */
 export interface SlowScripts {
   /** True if the server runs at real-time priority, so that it never waits for a processor. */
   readonly isUndisturbed: boolean
-  /** The slowest first. */
+  /** Those that took longer than the limit, the slowest first. */
   read(): Promise<readonly SlowCall[]>
   /** Puts everything back. */
   stop(): Promise<void>
@@ -67,7 +67,8 @@ function movesIn(args: readonly string[]): string {
     moves.push(`${args[at]} ${count}`)
     at += 3 + count
   }
-  return moves.join(', ')
+  const last = args.at(-1) ?? ''
+  return last.startsWith('... (') ? `${moves.join(', ')} ${last}` : moves.join(', ')
 }
 
 /** False where it is not allowed, or the server is elsewhere. */
