@@ -223,6 +223,40 @@ export function readAwaitAnswer(raw: RawAnswer): AwaitAnswer {
   }
 }
 
+/** The answer to `cancel`. */
+export type CancelAnswer =
+  | {
+      readonly status: 'ok'
+      readonly toAdd: readonly TicketToAdd[]
+      /** Nodes of the run may wait for child runs that are still to be cancelled. */
+      readonly isToSweep: boolean
+    }
+  | { readonly status: 'refused'; readonly reason: 'final' }
+
+/** Reads the answer to `cancel`. */
+export function readCancelAnswer(raw: RawAnswer): CancelAnswer {
+  switch (text(raw, 0)) {
+    case 'ok':
+      return { status: 'ok', toAdd: readTickets(text(raw, 1)), isToSweep: raw[2] === '1' }
+    case 'refused':
+      return { status: 'refused', reason: 'final' }
+    default:
+      throw unexpected(raw)
+  }
+}
+
+/** Reads the answer to `cancelChildren`: the children whose own are to be cancelled. */
+export function readChildrenToSweep(raw: RawAnswer): string[] {
+  switch (text(raw, 0)) {
+    case 'ok':
+      return raw.slice(1).map(String)
+    case 'refused':
+      return []
+    default:
+      throw unexpected(raw)
+  }
+}
+
 /** The answer to a move on a whole run: what it owes, or why it was not made. */
 export type RunMoveAnswer =
   | {
@@ -231,10 +265,12 @@ export type RunMoveAnswer =
       /** The run's graph and place, where tickets are owed. */
       readonly graph: string
       readonly place: Place | null
+      /** There is more to do: `release` is to be made again. */
+      readonly isPartial: boolean
     }
   | { readonly status: 'refused'; readonly reason: 'no_run' | 'final' | 'changed' }
 
-/** Reads the answer to `cancel`, `pause`, `resume`, `rescue`, `adopt` and `recordChild`. */
+/** Reads the answer to `pause`, `resume`, `release`, `rescue`, `adopt` and `recordChild`. */
 export function readRunMoveAnswer(raw: RawAnswer): RunMoveAnswer {
   switch (text(raw, 0)) {
     case 'ok':
@@ -243,6 +279,7 @@ export function readRunMoveAnswer(raw: RawAnswer): RunMoveAnswer {
         toAdd: readTickets(text(raw, 1)),
         graph: text(raw, 2),
         place: readPlace(text(raw, 3)),
+        isPartial: raw[4] === '1',
       }
     case 'refused':
       return { status: 'refused', reason: text(raw, 1) as 'no_run' | 'final' | 'changed' }

@@ -4,6 +4,7 @@ import { isWorkNode } from '../flow/graph.ts'
 import { templateOf } from '../flow/instances.ts'
 import {
   type AwaitAnswer,
+  type CancelAnswer,
   type ClaimAnswer,
   type ExpandAnswer,
   formatPlace,
@@ -13,6 +14,7 @@ import {
   type RefuseAnswer,
   type RunMoveAnswer,
   readAwaitAnswer,
+  readCancelAnswer,
   readClaimAnswer,
   readExpandAnswer,
   readPlace,
@@ -33,6 +35,7 @@ import { childField, formatChild, readChild, type StoredChild } from './run-chil
 import { type LoggedAttempt, readLog, readNode } from './run-record.ts'
 import type { Script } from './scripts.ts'
 import { readGraph } from './stored-graphs.ts'
+import { sweepCancelled } from './sweeps.ts'
 
 /** One activation of a ticket's job by one worker. */
 export interface Delivery {
@@ -168,6 +171,9 @@ export interface NewRun {
   readonly isRetried: boolean
 }
 
+/** Nodes that one `release` gives tickets, as lua/pause.lua has it. */
+const RELEASED = 100
+
 /** The moves on one shard: a typed function for each script; nobody else calls them. */
 export class Coordinator {
   readonly keys: ShardKeys
@@ -289,9 +295,24 @@ export class Coordinator {
     return readRefuseAnswer(await this.#batch.run('refuse', args))
   }
 
-  /** Sets a run's cancel flag (lua/cancel.lua). */
-  async cancel(runId: string): Promise<RunMoveAnswer> {
-    return readRunMoveAnswer(await this.#batch.run('cancel', [runId]))
+  /**
+   * Cancels a run, then the child runs that its nodes wait for, and theirs (lua/cancel.lua). Rejects when Redis can't be asked;
+   * a run that was cancelled by then stays so, and the reconciler cancels the rest of its children.
+   */
+  async cancel(runId: string): Promise<CancelAnswer> {
+    const answer = readCancelAnswer(await this.#batch.run('cancel', [runId]))
+    if (answer.status === 'ok' && answer.isToSweep) await this.sweep(runId)
+    return answer
+  }
+
+  /** Cancels the child runs that nodes of a cancelled run wait for, and theirs. */
+  async sweep(runId: string): Promise<void> {
+    await sweepCancelled({ redis: this.#redis, keys: this.keys, batch: this.#batch }, runId)
+  }
+
+  /** Cancelled runs whose children are not all cancelled, since `before` (epoch ms) or longer. */
+  sweepsBefore(before: number, limit: number): Promise<string[]> {
+    return this.#redis.zrangebyscore(this.keys.sweeps, '-inf', before, 'LIMIT', 0, limit)
   }
 
   /** Sets a run's pause flag (lua/pause.lua). */
@@ -299,9 +320,32 @@ export class Coordinator {
     return readRunMoveAnswer(await this.#batch.run('pause', [runId]))
   }
 
-  /** Ends a pause; the caller adds the jobs of the tickets that the answer names (lua/pause.lua). */
+  /**
+   * Ends a pause and releases what it parked (lua/pause.lua); the caller adds the jobs of the tickets that the answer names. Rejects
+   * when Redis can't be asked: the reconciler releases what is left then.
+   */
   async resume(runId: string): Promise<RunMoveAnswer> {
-    return readRunMoveAnswer(await this.#batch.run('resume', [runId]))
+    const answer = readRunMoveAnswer(await this.#batch.run('resume', [runId]))
+    return answer.status === 'ok' ? await this.release(runId) : answer
+  }
+
+  /** Gives tickets to all nodes that a pause parked which is over. The caller adds their jobs. */
+  async release(runId: string): Promise<RunMoveAnswer> {
+    const first = await this.#releaseSome(runId)
+    if (first.status === 'refused') return first
+    const toAdd = [...first.toAdd]
+    for (let { isPartial } = first; isPartial; ) {
+      const next = await this.#releaseSome(runId)
+      // It ended or was paused anew: what has its ticket by then is to be added all the same.
+      if (next.status === 'refused') break
+      toAdd.push(...next.toAdd)
+      isPartial = next.isPartial
+    }
+    return { ...first, toAdd, isPartial: false }
+  }
+
+  async #releaseSome(runId: string): Promise<RunMoveAnswer> {
+    return readRunMoveAnswer(await this.#batch.run('release', [runId], RELEASED))
   }
 
   /** Moves what a row holds to a new ticket, if the row still is what it was (lua/rescue.lua). */

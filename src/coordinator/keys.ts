@@ -22,6 +22,11 @@ export class ShardKeys {
     return `${this.prefix}/duties`
   }
 
+  /** Sorted set of the cancelled runs whose children are not all cancelled yet. */
+  get sweeps(): string {
+    return `${this.prefix}/sweeps`
+  }
+
   /** The lease of the one worker that reconciles. */
   get reconciler(): string {
     return `${this.prefix}/reconciler`

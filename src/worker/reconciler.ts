@@ -82,23 +82,38 @@ export class Reconciler {
     const { redis, coordinator, runRetries, owner, logger, boundMs } = this.#parts
     if (!(await holdReconcilerLease(redis, coordinator.keys, owner, 3 * everyMs))) return
     await runRetries.performDue(Date.now() - everyMs, RUNS_PER_PASS)
+    await this.#sweep(everyMs)
     for (const { runId, suspicion, wasMended } of await this.pass(boundMs)) {
       if (wasMended) logger.warn({ runId, suspicion }, 'a stuck run was mended')
+    }
+  }
+
+  /** Goes on where somebody died who cancelled a run, and has not cancelled all of its children. */
+  async #sweep(ageMs: number): Promise<void> {
+    const { coordinator, redis, logger } = this.#parts
+    const before = (await clockOf(redis)) - ageMs
+    for (const runId of await coordinator.sweepsBefore(before, RUNS_PER_PASS)) {
+      try {
+        await coordinator.sweep(runId)
+        logger.warn({ runId }, 'the children of a cancelled run were cancelled')
+      } catch (error) {
+        logger.warn({ runId, error: messageOf(error) }, 'children could not be cancelled yet')
+      }
     }
   }
 
   /** One look at the live runs that nobody has looked at for `ageMs`. */
   async pass(ageMs: number): Promise<Finding[]> {
     const { redis, coordinator } = this.#parts
-    const [seconds = 0] = (await redis.time()).map(Number)
-    const before = seconds * 1_000 - ageMs
+    const now = await clockOf(redis)
+    const before = now - ageMs
     const runIds = await runsToCheck(redis, coordinator.keys, before, RUNS_PER_PASS)
     const findings: Finding[] = []
     for (const runId of runIds) {
       const run = await readRunRows(redis, coordinator.keys, runId)
-      const found = run ? await this.#look(run) : await this.#lookAtRerun(runId, seconds * 1_000)
+      const found = run ? await this.#look(run) : await this.#lookAtRerun(runId, now)
       findings.push(...found)
-      if (run) await markChecked(redis, coordinator.keys, run, seconds * 1_000)
+      if (run) await markChecked(redis, coordinator.keys, run, now)
     }
     this.#forgetOld()
     return findings
@@ -189,7 +204,7 @@ export class Reconciler {
           await coordinator.adopt(runId, suspicion.index, suspicion.evidence),
         )
       case 'parked':
-        return this.#addAnswer(run, await coordinator.resume(runId))
+        return this.#addAnswer(run, await coordinator.release(runId))
       case 'unqueued':
         return false
     }
@@ -242,6 +257,12 @@ export class Reconciler {
     const place = row?.place ?? placeOf(graph, row?.indices[0] ?? 0, runPlace)
     return { queue: place.queue, jobId: ticketJobId(run.runId, ticket) }
   }
+}
+
+/** Redis' own clock, epoch ms, in whole seconds. */
+async function clockOf(redis: RedisConnection): Promise<number> {
+  const [seconds = 0] = (await redis.time()).map(Number)
+  return seconds * 1_000
 }
 
 function isGone(jobState: string): boolean {

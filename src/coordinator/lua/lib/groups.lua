@@ -14,9 +14,10 @@ end
 
 -- The nodes whose ends were those of failed items, first failure first.
 local function failedItems(change, group, counts)
-  local list = {}
-  local _, failures = unpackCounts(counts)
-  for n = 1, failures do list[n] = fieldOf(change, 'f' .. group .. '.' .. n) end
+  local fields, _, failures = {}, unpackCounts(counts)
+  for n = 1, failures do fields[n] = 'f' .. group .. '.' .. n end
+  local list = readFields(change.key, fields)
+  for n = 1, failures do list[n] = change.set[fields[n]] or list[n] end
   return list
 end
 

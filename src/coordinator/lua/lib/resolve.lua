@@ -1,17 +1,15 @@
 -- Resolves what depends on nodes that became final: counts them for each dependant, asks the truth table (triggers.lua)
 -- and forgives.
 
--- The nodes that a node waits for; of a group, its map, the first in order of its items that failed, and all of these.
+-- The nodes that a node waits for; of a group, its map and the first in order of its items that failed. Second: whether it is a
+-- group.
 local function upstreamsOf(change, index)
   local list, template, shift = {}, templateOf(index)
   local ups, rule = unpack(call('HMGET', graphKey(change.graph), 'u' .. template, 'r' .. template))
   for up in gmatch(ups or '', '%d+') do list[#list + 1] = shifted(shift, up) end
-  if rule ~= 'g' then return list end
+  if rule ~= 'g' then return list, false end
   list[2] = fieldOf(change, 'f' .. index) or nil
-  for _, item in ipairs(failedItems(change, index, int(fieldOf(change, 'w' .. index)))) do
-    list[#list + 1] = item
-  end
-  return list
+  return list, true
 end
 
 -- The first upstream (in order) that failed, or the node that made it fail.
@@ -25,15 +23,28 @@ local function causeOf(change, index)
   return ''
 end
 
--- Plan B has a value: plan A's node and the failed nodes that made it fail are forgiven.
-local function forgive(change, index)
-  local packed = nodeOf(change, index)
+local forgive
+
+-- Of a group: the nodes whose ends were those of failed items. There may be thousands, which are read at once.
+local function forgiveItems(change, items)
+  local fields = {}
+  for i = 1, #items do fields[i] = 'n' .. items[i] end
+  local stored = readFields(change.key, fields)
+  for i = 1, #items do forgive(change, items[i], stored[i]) end
+end
+
+-- Plan B has a value: plan A's node and the failed nodes that made it fail are forgiven. `stored`: as Redis has it, if that was
+-- read before.
+function forgive(change, index, stored)
+  local packed = change.nodes[index] or stored or nodeOf(change, index)
   local state = packed and sub(packed, 1, 1)
   if state ~= 'F' and state ~= 'U' then return end
   setNode(change, index, (state == 'F' and 'f' or 'u') .. sub(packed, 2))
   change.failed = change.failed - 1
   if state == 'U' then
-    for _, up in ipairs(upstreamsOf(change, index)) do forgive(change, up) end
+    local upstreams, isGroup = upstreamsOf(change, index)
+    for i = 1, #upstreams do forgive(change, upstreams[i]) end
+    if isGroup then forgiveItems(change, failedItems(change, index, int(fieldOf(change, 'w' .. index)))) end
   end
 end
 
@@ -78,7 +89,7 @@ local function decideDependant(change, from, shift, state, count, j, fanIn, rule
   end
   local index, own = groupIndex(change, shift, j, place)
   local outcome, forgiven = decideGroup(change, index, shifted(own, fanIn), propagates == 'k', n, from, state)
-  for _, item in ipairs(forgiven or {}) do forgive(change, item) end
+  if forgiven then forgiveItems(change, forgiven) end
   return index, outcome
 end
 
