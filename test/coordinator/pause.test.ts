@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { MoveBatch } from '../../src/coordinator/batch.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Driver, retryIn, tickets, useRedis } from './driver.ts'
 import { node } from './graphs.ts'
@@ -65,5 +66,37 @@ describeWithRedis('pause', () => {
     expect(await driver.coordinator.resume(driver.runId)).toMatchObject({ toAdd: [] })
     await driver.finish(first.status === 'ok' ? tickets(first) : [], {})
     expect(await driver.coordinator.pause(driver.runId)).toMatchObject({ reason: 'final' })
+  })
+
+  test('keeps what is left when the run is paused again while its nodes are released', async () => {
+    const many = Array.from({ length: 250 }, (_, i) => node(`n${i}`, ['a']))
+    const driver = new Driver(redis(), [node('a'), ...many])
+    const { coordinator, keys, runId } = driver
+    const active = await driver.openGranted()
+    await coordinator.pause(runId)
+    await active.settle('a')
+    const waiting = async () =>
+      Object.values(await driver.states()).filter((state) => state === 'waiting').length
+    expect(await waiting()).toBe(250)
+    // Whoever resumes dies after the first chunk.
+    const moves = new MoveBatch(redis(), keys.live, [keys.prefix, 3_600_000, 3_600_000, 3])
+    expect(await moves.run('resume', [runId])).toEqual(['ok'])
+    expect(await waiting()).toBe(250)
+    const [, first] = await moves.run('release', [runId])
+    expect(await waiting()).toBe(150)
+    expect((await driver.read()).state).toBe('running')
+
+    await coordinator.pause(runId)
+    expect(await coordinator.release(runId)).toEqual({ status: 'refused', reason: 'changed' })
+    expect(await waiting()).toBe(150)
+    const rest = await coordinator.resume(runId)
+    expect(rest.status === 'ok' && rest.toAdd).toHaveLength(150)
+    expect(await coordinator.release(runId)).toMatchObject({ status: 'ok', toAdd: [] })
+    const released = String(first)
+      .split(';')
+      .map((ticket) => Number.parseInt(ticket, 10))
+    await driver.finish([...released, ...(rest.status === 'ok' ? tickets(rest) : [])])
+    expect((await driver.read()).state).toBe('succeeded')
+    expect(await driver.field('pk')).toBeNull()
   })
 })
