@@ -112,35 +112,46 @@ end_queue:
 /* ---- PAUSES: somebody pauses the run, and resumes it as long as it is paused (R14) */
 
 #ifdef PAUSES
-inline resume() {            /* every parked node gets a ticket of its own, owed by nobody: whoever resumes adds its job */
+#if NODES > 3
+#define PARKED_AFTER_1 (node[2].state == parked || node[3].state == parked || node[NODES - 1].state == parked)
+#elif NODES > 2
+#define PARKED_AFTER_1 (node[2].state == parked)
+#else
+#define PARKED_AFTER_1 false
+#endif
+#define SOME_PARKED (node[0].state == parked || node[1].state == parked || PARKED_AFTER_1)
+
+inline release() {           /* a chunk of what was parked, here one node, gets a ticket of its own, owed by nobody */
   newOwes = 0; k = 0;
   do
-  :: k < NODES ->
-     if
-     :: node[k].state == parked ->
-        node[k].state = ready;
-#ifndef M_RESUME_GIVES_NO_TICKETS
-        move_to_new_ticket(k)
-#endif
-     :: else
-     fi;
-     k++
+  :: k < NODES && node[k].state != parked -> k++
   :: else -> break
   od;
-  owes = owes | newOwes;
-  paused = 0
+  if
+  :: k == NODES -> releases = 0
+  :: else ->
+     node[k].state = ready;
+#ifndef M_RESUME_GIVES_NO_TICKETS
+     move_to_new_ticket(k)
+#endif
+  fi
 }
 
 proctype Pauser() {
   byte t = NOBODY, token, owes;
+  bool releases;             /* whoever resumes goes on until nothing is parked, and adds the jobs */
   byte left = PAUSES;
 end_pauser:
   do
   :: d_step { left > 0 && !paused && opened && !runEnded && !cancelAsked -> left--; paused = 1; printf("the run is paused\n") }
-  :: d_step { paused && !runEnded && !cancelAsked -> resume(); printf("the run is resumed\n") }
+  :: d_step { paused && !runEnded && !cancelAsked -> paused = 0; releases = 1; printf("the run is resumed\n") }
+  :: d_step { releases && !paused && !runEnded && !cancelAsked -> release(); owes = owes | newOwes; printf("a parked node is released\n") }
   :: d_step { owes != 0 -> add_what_it_owes() }
 #ifdef RESUMER_DIES
-  :: d_step { owes != 0 && crashesLeft > 0 -> crashesLeft--; owes = 0; lossHappened = 1; printf("whoever resumed dies\n") }
+  :: d_step { (owes != 0 || releases) && crashesLeft > 0 -> crashesLeft--; owes = 0; releases = 0; lossHappened = 1; printf("whoever resumed dies\n") }
+#endif
+#if defined(RECONCILER) && !defined(M_RECONCILER_LEAVES_PARKED)
+  :: d_step { RECONCILES && SOME_PARKED && !paused && !runEnded && !cancelAsked -> release(); printf("the reconciler releases\n") }
 #endif
   od
 }

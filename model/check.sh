@@ -57,6 +57,8 @@ pause-zombies              | holds  | -DPAUSES=1 -DGRAPH=CHAIN -DTICKETS=6 -DCRA
 pause-shutdown             | holds  | -DPAUSES=1 -DGRAPH=CHAIN -DTICKETS=6 -DINTERRUPTS=1 -DEARLY=1 -DFAILURES=1
 pause-cancel               | holds  | -DPAUSES=1 -DCANCEL -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DFAILURES=1
 pause-manual               | holds  | -DPAUSES=1 -DMANUAL -DGRAPH=CHAIN -DTICKETS=5 -DFAILURES=2 -DCRASHES=1
+pause-twice                | holds  | -DPAUSES=2 -DGRAPH=DIAMOND -DTICKETS=6
+pause-reconciler-diamond   | holds  | -DPAUSES=1 -DRESUMER_DIES -DRECONCILER -DEAGER -DGRAPH=DIAMOND -DTICKETS=6 -DCRASHES=1
 pause-reconciler           | holds  | -DPAUSES=1 -DRESUMER_DIES -DRECONCILER -DEAGER -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=2
 row-loss                   | holds  | -DROW_LOSS -DRECONCILER -DGRAPH=DIAMOND -DTICKETS=5 -DFAILURES=1
 row-loss-zombies           | holds  | -DROW_LOSS -DRECONCILER -DGRAPH=CHAIN -DTICKETS=5 -DCRASHES=1 -DEXPIRIES=1 -DLOST=1
@@ -103,6 +105,7 @@ claim-ignores-pause        | caught | -DM_CLAIM_IGNORES_PAUSE -DPAUSES=1 -DGRAPH
 claim-keeps-paused         | caught | -DM_CLAIM_KEEPS_PAUSED -DPAUSES=1 -DGRAPH=DIAMOND
 resume-gives-no-tickets    | caught | -DM_RESUME_GIVES_NO_TICKETS -DPAUSES=1 -DGRAPH=CHAIN
 resume-without-reconciler  | caught | -DPAUSES=1 -DRESUMER_DIES -DGRAPH=CHAIN -DCRASHES=1
+reconciler-leaves-parked   | caught | -DM_RECONCILER_LEAVES_PARKED -DPAUSES=1 -DRESUMER_DIES -DRECONCILER -DGRAPH=CHAIN -DCRASHES=1
 adopts-nothing             | caught | -DM_ADOPTS_NOTHING -DROW_LOSS -DRECONCILER -DGRAPH=CHAIN
 adopted-anew               | caught | -DM_ADOPTED_ANEW -DROW_LOSS -DRECONCILER -DGRAPH=CHAIN
 forgives-nothing           | caught | -DM_FORGIVES_NOTHING -DGRAPH=PLAN_B -DMAX_RETRIES=0 -DFAILURES=1
