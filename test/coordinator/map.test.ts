@@ -3,6 +3,7 @@ import type { Outcome } from '../../src/coordinator/coordinator.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Driver, failure, skip, success, tickets, useRedis } from './driver.ts'
 import { groupOf, inMap, itemEnd, mapOf, type NodeSpec, node } from './graphs.ts'
+import { rerunsOf } from './rerun-driver.ts'
 
 const redis = useRedis()
 
@@ -264,4 +265,24 @@ describeWithRedis('a failed item that is retried by hand', () => {
     })
     expect((await driver.node('parse')).causes).toEqual(['parse[2]'])
   })
+
+  test.for([{ order: [0, 2, 4] }, { order: [4, 2, 0] }, { order: [2, 0, 4] }])(
+    'leaves the others as the causes: $order',
+    async ({ order }) => {
+      const nodes = PIPELINE.slice(0, 4)
+      const { driver, owed } = await expanded(nodes, 5)
+      const failed = new Set(order.map((position) => `fetch[${position}]`))
+      await driver.finish(owed, Object.fromEntries([...failed].map((key) => [key, failure()])))
+      const reruns = rerunsOf(driver)
+      for (const key of [...failed]) {
+        const left = [...failed].sort()
+        expect(await driver.node('fetch')).toMatchObject({ causedBy: left[0], causes: left })
+        const answer = await reruns.retryNodes(driver.runId, driver.indexOf(key))
+        await driver.finish(answer.status === 'ok' ? tickets(answer) : [])
+        failed.delete(key)
+      }
+      expect((await driver.read()).state).toBe('succeeded')
+      expect(await driver.field(`f${driver.indexOf('fetch')}`)).toBeNull()
+    },
+  )
 })

@@ -7,16 +7,27 @@
 -- Announces: settled. A second call finds no failed node.
 local REFUSED_STATES = {S = 'succeeded', C = 'cancelled', X = 'refused', N = 'creating'}
 
-local function failedNodes(key, tickets, only)
-  local fields, found, some = {}, {}, false
+-- The ticket whose row holds a finally failed node, by its index; nil if none does.
+local function failedNode(key, index)
+  local _, _, ticket = unpackNode(call('HGET', key, 'n' .. index) or '')
+  local row = ticket and call('HGET', key, 't' .. ticket)
+  if not row or not find(',' .. readRow(row).tokens .. ',', ',!' .. index .. ',', 1, true) then return nil end
+  return {[index] = ticket}
+end
+
+-- The same of all that nothing has made up for.
+local function failedNodes(key, tickets)
+  local fields, nodes, at, found = {}, {}, {}, {}
   for t = 0, tickets do fields[t + 1] = 't' .. t end
   for t, text in ipairs(readFields(key, fields)) do
     for index in gmatch(text and readRow(text).tokens or '', '!(%d+)') do
-      local state = unpackNode(call('HGET', key, 'n' .. index))
-      if (only == '' and state == 'F') or only == index then found[index], some = t - 1, true end
+      nodes[#nodes + 1], at[#nodes + 1] = 'n' .. index, t - 1
     end
   end
-  return some and found
+  for i, packed in ipairs(readFields(key, nodes)) do
+    if unpackNode(packed) == 'F' then found[sub(nodes[i], 2)] = at[i] end
+  end
+  return next(found) and found
 end
 
 local function leaveRows(change, retried)
@@ -40,7 +51,9 @@ local function retryNodes(run, only)
   if not stored.state then return {'refused', 'no_run'} end
   if REFUSED_STATES[stored.state] then return {'refused', REFUSED_STATES[stored.state]} end
   local change = changeOf(run, stored)
-  local retried = failedNodes(change.key, change.tickets, only)
+  local retried
+  if only == '' then retried = failedNodes(change.key, change.tickets)
+  else retried = failedNode(change.key, only) end
   if not retried then return {'refused', 'not_failed'} end
   local list, tickets = {}, {}
   for index in pairs(retried) do

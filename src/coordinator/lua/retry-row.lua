@@ -73,23 +73,35 @@ local function recount(change, index, retried, reset)
   return counts > 0 and counts or nil
 end
 
+-- Takes nodes out of the list of a group's failed items: the last ones get their places.
+local function keepFailures(change, index, failed, uncounted)
+  local name, moved, removed, n, last = 'f' .. index, {}, {}, 1, #failed
+  while n <= last do
+    if uncounted[failed[n]] then
+      removed[#removed + 1] = name .. '.' .. last
+      failed[n], moved[n], last = failed[last], true, last - 1
+    else n = n + 1 end
+  end
+  local first = uncounted[fieldOf(change, name)] and failed[1]
+  for i = 1, last do
+    if moved[i] then change.set[name .. '.' .. i] = failed[i] end
+    if first and tonumber(failed[i]) < tonumber(first) then first = failed[i] end
+  end
+  if last == 0 then removed[#removed + 1] = name
+  elseif first then change.set[name] = first end
+  if #removed > 0 then removeFields(change.key, removed) end
+end
+
 -- A group's counts without the nodes that are no longer final (by index, the state that they were in).
 local function recountGroup(change, index, uncounted)
   local counts = int(fieldOf(change, 'w' .. index))
-  local failed, fields, kept = failedItems(change, index, counts), {'f' .. index}, 0
+  local failed = failedItems(change, index, counts)
   for from, state in pairs(uncounted) do
     local wasCounted = state ~= 'pending' and not graphField(change, 'b', from)
     if wasCounted then counts = counts - countOf(state) end
   end
-  for n = 1, #failed do fields[#fields + 1] = 'f' .. index .. '.' .. n end
-  removeFields(change.key, fields)
-  for _, from in ipairs(failed) do
-    if not uncounted[from] then
-      kept = kept + 1
-      noteFailure(change, index, from, kept * FAILED)
-    end
-  end
   change.set['w' .. index] = counts
+  keepFailures(change, index, failed, uncounted)
 end
 
 local function resetDescendant(change, index, retried, reset)

@@ -3,7 +3,7 @@
 --   c<map>          how many items the map has made; behind `=` once those are all
 --   w<group>        packed counts of its items that are final, as of any upstreams; kept for a manual retry
 --   f<group>        the first in order of the nodes whose ends were those of failed items
---   f<group>.<n>    that of the n-th item that failed
+--   f<group>.<n>    one of them each, n from 1
 
 -- The index of a group as seen from its map or from an item of it. `around`: the map around it + 1, or 0.
 local function groupIndex(change, shift, template, around)
@@ -12,7 +12,7 @@ local function groupIndex(change, shift, template, around)
   return shifted(own, template), own
 end
 
--- The nodes whose ends were those of failed items, first failure first.
+-- The nodes whose ends were those of failed items, in no order.
 local function failedItems(change, group, counts)
   local fields, _, failures = {}, unpackCounts(counts)
   for n = 1, failures do fields[n] = 'f' .. group .. '.' .. n end
