@@ -65,9 +65,11 @@ describeWithRedis('the moves of one call', () => {
   ])('$name: $sizes', async ({ weights, sizes }) => {
     const driver = new Driver(redis(), chain(1))
     const sent: number[] = []
-    const spied = spyOnScripts((moves) => sent.push(moves))
+    const spied = spyOnCalls((moves) => sent.push(moves))
     const batch = new MoveBatch(spied, driver.keys.live, settingsOf(driver))
     const args = settleArguments(driver.runId)
+    await batch.run('resume', ['no-such-run'])
+    sent.length = 0
     const answers = await Promise.all(weights.map((weight) => batch.run('settle', args, weight)))
     expect(answers).toEqual(weights.map(() => ['refused', 'no_run']))
     expect(sent).toEqual(sizes)
@@ -76,11 +78,13 @@ describeWithRedis('the moves of one call', () => {
   test('are as much as the attempts that one of them settles', async () => {
     const driver = new Driver(redis(), chain(1))
     const sent: number[] = []
-    const spied = spyOnScripts((moves) => sent.push(moves))
+    const spied = spyOnCalls((moves) => sent.push(moves))
     const batch = new MoveBatch(spied, driver.keys.live, settingsOf(driver))
     const [run = '', ticket = '', lease = '', at = '', graph = '', ...attempt] = settleArguments(
       driver.runId,
     )
+    await batch.run('resume', ['no-such-run'])
+    sent.length = 0
     const company = (subject: object) =>
       Array.from({ length: 40 }, () =>
         batch.runPart('settle', { subject, args: [run, ticket, lease, at, graph] }, [

@@ -137,7 +137,7 @@ function watched(nodes: readonly NodeSpec[]): { driver: Driver; pages: () => num
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => {
-        if (name === 'evalsha' && args.includes('owed')) pages += 1
+        if ((name === 'fcall' || name === 'evalsha') && args.includes('owed')) pages += 1
         return value.apply(target, args)
       }
     },

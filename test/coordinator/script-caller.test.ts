@@ -45,7 +45,7 @@ describeWithRedis(
       await caller.call(KEY, RESUME)
       await redis().function('DELETE', script.functionName)
       const run = testNamespace()
-      expect(await caller.call(KEY, cancel('{script-caller}', run))).toEqual([2, 'ok', ''])
+      expect(await caller.call(KEY, cancel('{script-caller}', run))).toEqual([3, 'ok', '', ''])
       expect(await redis().hget(`{script-caller}/run:${run}`, 's')).toBe('C')
     })
 

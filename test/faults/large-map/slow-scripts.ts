@@ -45,7 +45,8 @@ export async function watchScripts(
       const log = entries.parse(await redis.slowlog('GET', 10_000))
       return log
         .flatMap(([, , micros, args]) =>
-          (args[0] === 'fcall' || args[0] === 'evalsha') && args.some((arg) => arg.startsWith(prefix))
+          (args[0] === 'fcall' || args[0] === 'evalsha') &&
+          args.some((arg) => arg.startsWith(prefix))
             ? [{ ms: micros / 1_000, moves: movesIn(args) }]
             : [],
         )
@@ -58,12 +59,15 @@ export async function watchScripts(
   }
 }
 
-/** The moves of a call, which the log tells the first 31 arguments of (src/coordinator/batch.ts). */
+/** Where the first move of a call begins (src/coordinator/batch.ts), and how many arguments the log tells. */
+const FIRST_MOVE = 8
+const TOLD = 31
+
 function movesIn(args: readonly string[]): string {
   const moves: string[] = []
-  for (let at = args.findIndex((arg) => /^[a-z]+$/i.test(arg) && arg !== 'evalsha'); at < 31; ) {
+  for (let at = FIRST_MOVE; at < TOLD; ) {
     const count = Number(args[at + 2])
-    if (at < 0 || !Number.isInteger(count)) break
+    if (!Number.isInteger(count)) break
     moves.push(`${args[at]} ${count}`)
     at += 3 + count
   }
