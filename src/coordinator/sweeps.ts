@@ -7,7 +7,7 @@ import type { ShardKeys } from './keys.ts'
 const CHUNK = 25
 
 /** Fields that are looked at in one command. */
-const LOOK = 500
+const LOOK = 200
 
 /** What the sweeping of cancelled runs works with. */
 export interface SweepParts {

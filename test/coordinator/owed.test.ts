@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { RedisConnection } from '../../src/coordinator/connection.ts'
-import { Reruns } from '../../src/coordinator/reruns.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Driver, failure, success, tickets, useRedis } from './driver.ts'
 import { chain, groupOf, inMap, mapOf, type NodeSpec, node } from './graphs.ts'
+import { rerunsOf } from './rerun-driver.ts'
 
 const redis = useRedis()
 
@@ -112,9 +112,7 @@ describeWithRedis('what a redelivery is told that its ticket owes', () => {
     const first = await driver.openGranted({ grain: 2, free: 2 })
     const written = tickets(await first.settle('a', failure()))
     await first.settle('b', failure())
-    const settings = { retention: { succeededMs: 1_000, failedMs: 1_000 }, maxCrashes: 3 }
-    const reruns = new Reruns(redis(), driver.keys, settings)
-    expect(await reruns.retryNodes(driver.runId, driver.indexOf('b'))).toMatchObject({
+    expect(await rerunsOf(driver).retryNodes(driver.runId, driver.indexOf('b'))).toMatchObject({
       status: 'ok',
       toAdd: [{ indices: [1] }],
     })
