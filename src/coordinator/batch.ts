@@ -34,7 +34,7 @@ interface PendingMove {
 const MAX_MOVES_PER_CALL = 16
 
 /** Nodes that the moves of one call are about, so that none holds Redis for long: a move of more nodes goes alone. */
-const MAX_NODES_PER_CALL = 64
+const MAX_NODES_PER_CALL = 32
 
 /**
  * Sends the moves of one event-loop tick in as few script calls as can be: a shard's single hash tag allows it, and a call of its own

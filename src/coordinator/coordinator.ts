@@ -387,7 +387,7 @@ export class Coordinator {
     return text === null ? null : readChild(text)
   }
 
-  /** Values that a worker lacks (lua/read-values.lua), in pages of 1,000. */
+  /** Values that a worker lacks (lua/read-values.lua), in pages. */
   async readValues(
     runId: string,
     graph: CompiledGraph,

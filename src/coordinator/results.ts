@@ -2,7 +2,7 @@ import type { RedisConnection } from './connection.ts'
 import type { ShardKeys } from './keys.ts'
 
 /** How many values are read at once (R25). */
-export const PAGE = 500
+export const PAGE = 250
 
 /** Reads stored results of nodes, and items of maps, by index. Those that are not stored are left out. */
 export async function readResults(

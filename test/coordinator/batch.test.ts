@@ -55,8 +55,8 @@ describeWithRedis('the moves of one tick', () => {
 
 describeWithRedis('the moves of one call', () => {
   test.for([
-    { name: 'about few nodes each', weights: Array(16).fill(4), sizes: [16] },
-    { name: 'about many nodes together', weights: [16, 16, 16, 16, 16, 1], sizes: [4, 2] },
+    { name: 'about few nodes each', weights: Array(16).fill(2), sizes: [16] },
+    { name: 'about many nodes together', weights: [16, 16, 16, 15, 1, 1], sizes: [2, 3, 1] },
     {
       name: 'of which one is about more nodes than a call may be',
       weights: [1, 500, 1],

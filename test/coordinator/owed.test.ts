@@ -101,7 +101,7 @@ describeWithRedis('what a redelivery is told that its ticket owes', () => {
     await driver.expand(active.delivery, active.grant('fetch[]'), 600, items)
     const again = await driver.claimGranted(0, { redelivered: true })
     expect(tickets(again.answer)).toEqual(Array.from({ length: 1_200 }, (_, i) => i + 1))
-    expect(pages()).toBe(3)
+    expect(pages()).toBe(5)
     await again.settle('fetch[]', { kind: 'expanded' })
     expect(await owedOf(driver, 0)).toHaveLength(1_200)
   })

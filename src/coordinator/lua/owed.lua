@@ -3,7 +3,7 @@
 --
 -- Arguments: run, ticket, first, last
 -- Returns {'owed', toAdd}; toAdd ends with what is still to be asked for, if not all were looked at. Changes nothing.
-local OWED_PAGE = 500
+local OWED_PAGE = 250
 
 local function owed(run, ticket, first, last)
   local key, upTo, fields, toAdd = runKey(run), min(last + 0, first + OWED_PAGE - 1), {}, {}
