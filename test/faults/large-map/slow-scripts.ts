@@ -9,7 +9,7 @@ export interface SlowCall {
   readonly moves: string
 }
 
-/** Script calls of one namespace. */
+/** Script calls of one namespace. Two watches of one server would take its priority from one another. */
 export interface SlowScripts {
   /** True if the server runs at real-time priority, so that it never waits for a processor. */
   readonly isUndisturbed: boolean
@@ -38,13 +38,15 @@ export async function watchScripts(
     .parse(await redis.config('GET', 'slowlog-log-slower-than'))
   await redis.config('SET', 'slowlog-log-slower-than', String(limitMs * 1_000))
   await redis.config('SET', 'slowlog-max-len', '10000')
+  const [[lastId] = [-1]] = entries.parse(await redis.slowlog('GET', 1))
   const isUndisturbed = schedule(['-f', '-p', '1', pid])
   return {
     isUndisturbed,
     read: async () => {
       const log = entries.parse(await redis.slowlog('GET', 10_000))
       return log
-        .flatMap(([, , micros, args]) =>
+        .flatMap(([id, , micros, args]) =>
+          id > lastId &&
           (args[0] === 'fcall' || args[0] === 'evalsha') &&
           args.some((arg) => arg.startsWith(prefix))
             ? [{ ms: micros / 1_000, moves: movesIn(args) }]
