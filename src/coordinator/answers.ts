@@ -228,7 +228,7 @@ export type RunMoveAnswer =
     }
   | { readonly status: 'refused'; readonly reason: 'no_run' | 'final' | 'changed' }
 
-/** Reads the answer to `cancel`, `pause`, `resume`, `rescue`, `adopt` and `recordChild`. */
+/** Reads the answer to `cancel`, `pause`, `resume`, `rescue`, `adopt`, `wake` and `recordChild`. */
 export function readRunMoveAnswer(raw: RawAnswer): RunMoveAnswer {
   switch (text(raw, 0)) {
     case 'ok':

@@ -38,6 +38,7 @@ export const FRAGMENTS = [
   'rescue',
   'record-child',
   'await-child',
+  'wake',
   'moves',
   'lib/make-moves',
 ] as const
@@ -59,6 +60,7 @@ export const SHARED_FRAGMENTS = [
   'shared/window',
   'shared/budget',
   'shared/breaker',
+  'shared/lock',
   'shared/moves',
   'lib/make-moves',
 ] as const

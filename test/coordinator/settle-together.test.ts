@@ -217,7 +217,7 @@ function timeless(answer: SettleAnswer): unknown {
 function finalValues(answer: SettleAnswer): unknown[] {
   const values = answer.status === 'settled' ? answer.values : []
   return values
-    .filter(({ state }) => state !== '' && !'YRTWHBO'.includes(state))
+    .filter(({ state }) => state !== '' && !'YRTWHBOL'.includes(state))
     .map(({ payload, ...value }) => ({ ...value, payload: withoutNumbers(payload ?? '') }))
 }
 

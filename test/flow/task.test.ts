@@ -74,7 +74,10 @@ describe('with', () => {
   }
 
   test.each<[string, unknown, string]>([
-    ['an unknown option', { lock: 'a' }, 'ping.with(): '],
+    ['an unknown option', { locks: 'a' }, 'ping.with(): '],
+    ['an empty lock', { lock: '' }, "lock's key: 1 to 256 characters, got \"\""],
+    ['a lock that is too long', { lock: 'x'.repeat(257) }, "expected a lock's key"],
+    ['a lock made by a function', { lock: () => 'a' }, "expected a lock's key"],
     ['a key with the mark of virtual nodes', { key: '$gate' }, 'got "$gate"\n  → at key'],
     ['a key with a prefix', { key: 'eu/ping' }, 'got "eu/ping"'],
     ['a key that is taken', { key: 'list' }, 'got "list" again'],
