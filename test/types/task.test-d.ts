@@ -74,7 +74,7 @@ task({ name: 'a' }, () => 1)
 task({ name: 'a', input: z.object({}), lock: 'x' }, () => 1)
 task({ name: 'a', input: z.object({ id: z.string() }), lock: ({ id }) => `x-${id}` }, () => 1)
 // @ts-expect-error the input has no such field
-task({ name: 'a', input: z.object({}), lock: ({ id }) => `x-${id}` }, () => 1)
+task({ name: 'a', input: z.object({ n: z.int() }), lock: ({ id }) => `x-${id}` }, () => 1)
 // @ts-expect-error no text
 task({ name: 'a', input: z.object({}), lock: () => 1 }, () => 1)
 task({ name: 'a', input: z.object({}), retry: 5, timeout: '30s', queue: 'q', priority: 1 }, () => 1)
