@@ -56,6 +56,20 @@ describeWithRedis('a node that waits for a lock', () => {
   })
 })
 
+describeWithRedis('a node that waits for a lock in no row', () => {
+  test('is adopted, and is not woken before', async () => {
+    const driver = await parkedRun()
+    await driver.redis.hdel(driver.keys.run(driver.runId), 't0')
+    const woken = await driver.coordinator.wake(driver.runId, 0, 1)
+    expect(woken).toMatchObject({ status: 'refused', reason: 'changed' })
+    const packed = (await driver.field('n0')) ?? ''
+    const adopted = await driver.coordinator.adopt(driver.runId, 0, packed)
+    expect(adopted).toMatchObject({ status: 'ok', toAdd: [{ ticket: 1 }] })
+    await driver.passTime('a', 0)
+    expect((await driver.claimGranted(1)).grant('a').attempt).toBe(1)
+  })
+})
+
 describeWithRedis('wake', () => {
   test('gives the node a ticket of its own, in which it goes on at once', async () => {
     const driver = await parkedRun()

@@ -18,10 +18,10 @@ local function wake(run, index, attempt)
   end
   local isNext = int(attempts) + 1 == tonumber(attempt)
   if state == 'Y' and isNext then return {'ok', '', '', ''} end
-  if state ~= 'L' or not isNext or stored.paused then return {'refused', 'changed'} end
+  local rowText = state == 'L' and isNext and not stored.paused and call('HGET', runKey(run), 't' .. ticket)
+  if not rowText then return {'refused', 'changed'} end
 
-  local change = changeOf(run, stored)
-  local row = readRow(call('HGET', change.key, 't' .. ticket))
+  local change, row = changeOf(run, stored), readRow(rowText)
   local new = giveTicket(change, ticket, {index}, '+', 0, row.place)
   setNode(change, index, packNode('Y', attempts, new, retries, crashes, '', ''))
   row.tokens = replaceToken(row.tokens, '~' .. index, nil)

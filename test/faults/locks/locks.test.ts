@@ -19,8 +19,9 @@ function openLedger(onTestFinished: (clean: () => Promise<void>) => void) {
   const orders = { redisUrl: redisUrl(), namespace, effects: effects.path }
   return {
     effects,
-    startWorker: async (): Promise<Program> => {
-      const program = startProgram('test/faults/locks/lock-process.ts', [JSON.stringify(orders)])
+    startWorker: async (point = ''): Promise<Program> => {
+      const given = JSON.stringify({ ...orders, point })
+      const program = startProgram('test/faults/locks/lock-process.ts', [given])
       await program.outputMatching(/ready/)
       return program
     },
@@ -116,6 +117,32 @@ describeWithRedis('a lock', () => {
     await ended([first])
     expect(ledger.effects.of('done').sort()).toEqual(['0#2', '1#1'])
   })
+
+  test.for([
+    ['has to wait, and has not been parked', 'waits'],
+    ['has taken it, and has not begun', 'taken'],
+    ['was settled, and has not given it back', 'settled'],
+    ['gave it back, and has not told the next', 'released'],
+    ['told the next, and has not added its job', 'woken'],
+  ] as const)(
+    'goes on when the process of an attempt dies that %s',
+    {
+      timeout: TEST_TIMEOUT_MS,
+    },
+    async ([, point], { onTestFinished }) => {
+      const ledger = openLedger(onTestFinished)
+      const struck = await ledger.startWorker(point)
+      const runs = await Promise.all([0, 1, 2, 3].map((n) => ledger.enqueue(n, { ms: 200 })))
+      await struck.outputMatching(/reached/)
+      await ledger.startWorker()
+      struck.process.kill('SIGKILL')
+      await ended(runs)
+      const effects = ledger.effects.read()
+      expect(overlaps(effects, new Set([struck.pid]))).toEqual([])
+      const done = effects.filter(({ kind }) => kind === 'done').map(({ node }) => node)
+      expect(done.toSorted()).toEqual(['0', '1', '2', '3'])
+    },
+  )
 
   test('is held by one at a time under a series of kills, and every run ends', {
     timeout: TEST_TIMEOUT_MS,
