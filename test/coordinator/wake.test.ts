@@ -1,17 +1,12 @@
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/coordinator/coordinator.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
-import { Driver, failure, retryIn, tickets, useRedis } from './driver.ts'
+import { Driver, failure, parkedForLock, retryIn, tickets, useRedis } from './driver.ts'
 import { node } from './graphs.ts'
 
 const redis = useRedis()
 const WAIT_MS = 60_000
 
-const lockWait: Outcome = {
-  kind: 'parked',
-  cause: { waitsFor: 'lock', key: 'account-7', waitMs: WAIT_MS, waitedMs: 2_000 },
-  log: '',
-}
+const lockWait = parkedForLock('account-7', WAIT_MS, 2_000)
 
 /** Wakes the node, and returns the tickets to add. */
 async function wake(driver: Driver, key: string, attempt = 1): Promise<number[]> {
