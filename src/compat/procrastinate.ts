@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Matcher, matchersSchema } from '../strategies/matchers.ts'
 import { checked, countSchema, limitSchema, parseOptions } from '../strategies/option-schemas.ts'
-import { isPriority, isQueueName } from '../strategies/place.ts'
+import { isLockKey, isPriority, isQueueName, LOCK_KEY } from '../strategies/place.ts'
 import { policy } from '../strategies/policy.ts'
 import type { Policy } from '../strategies/policy-types.ts'
 import type { RetryDecision } from '../strategies/retry-decision.ts'
@@ -76,6 +76,8 @@ export interface ProcrastinateDecisionOptions {
   /** BullMQ's, 0 first; Procrastinate's own runs the other way. */
   readonly priority?: number | undefined
   readonly queue?: string | undefined
+  /** None given or null: the lock stays. */
+  readonly lock?: string | null | undefined
 }
 
 const timedelta = z.strictObject({
@@ -92,6 +94,7 @@ const decisionSchema = z
     retryIn: timedelta.optional(),
     priority: checked<number>('a BullMQ priority', isPriority).pipe(countSchema).optional(),
     queue: checked<string>("a queue's name", isQueueName).optional(),
+    lock: checked<string>(LOCK_KEY, isLockKey).nullish(),
   })
   .refine(({ retryAt, retryIn }) => retryAt === undefined || retryIn === undefined, {
     error: 'expected retryAt or retryIn, got both',
@@ -103,7 +106,7 @@ const decisionSchema = z
  * @throws DefinitionError for both times, and for wrong values
  */
 export function procrastinateDecision(options: ProcrastinateDecisionOptions = {}): RetryDecision {
-  const { retryAt, retryIn, priority, queue } = parseOptions(
+  const { retryAt, retryIn, priority, queue, lock } = parseOptions(
     decisionSchema,
     options,
     'procrastinateDecision()',
@@ -113,6 +116,7 @@ export function procrastinateDecision(options: ProcrastinateDecisionOptions = {}
     ...(retryIn && { retryIn: totalMs(retryIn) }),
     ...(priority !== undefined && { priority }),
     ...(queue !== undefined && { queue }),
+    ...(lock && { lock }),
   }
 }
 

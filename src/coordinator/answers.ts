@@ -270,7 +270,7 @@ export type RunMoveAnswer =
     }
   | { readonly status: 'refused'; readonly reason: 'no_run' | 'final' | 'changed' }
 
-/** Reads the answer to `pause`, `resume`, `release`, `rescue`, `adopt` and `recordChild`. */
+/** Reads the answer to `pause`, `resume`, `release`, `rescue`, `adopt`, `wake` and `recordChild`. */
 export function readRunMoveAnswer(raw: RawAnswer): RunMoveAnswer {
   switch (text(raw, 0)) {
     case 'ok':

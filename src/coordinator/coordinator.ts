@@ -115,6 +115,13 @@ export type ParkCause =
       readonly waitMs: number
       readonly waitedMs: number
     }
+  /** The lock of that key: the same, unless it is woken before. */
+  | {
+      readonly waitsFor: 'lock'
+      readonly key: string
+      readonly waitMs: number
+      readonly waitedMs: number
+    }
 
 /** A root of a graph, for `open`. */
 export interface Root {
@@ -358,6 +365,11 @@ export class Coordinator {
     return readRunMoveAnswer(await this.#batch.run('adopt', [runId, index, node]))
   }
 
+  /** Lets a node go on whose lock is kept for it, if that attempt still waits (lua/wake.lua). */
+  async wake(runId: string, index: number, attempt: number): Promise<RunMoveAnswer> {
+    return readRunMoveAnswer(await this.#batch.run('wake', [runId, index, attempt]))
+  }
+
   /** Remembers a child run that a call of a node's handler started (lua/record-child.lua). */
   async recordChild(
     runId: string,
@@ -471,6 +483,7 @@ function valueAddress({ graph, instances }: CompiledGraph, index: number): strin
 
 function payloadOf(outcome: Outcome): string {
   if (outcome.kind === 'succeeded') return outcome.result
+  if (outcome.kind === 'parked' && outcome.cause.waitsFor === 'lock') return outcome.cause.key
   return 'log' in outcome ? outcome.log : ''
 }
 
@@ -500,5 +513,7 @@ function parkDetail(cause: ParkCause): string {
       return `B.${cause.waitMs}.${cause.waitedMs}.0`
     case 'breaker':
       return `O.${cause.waitMs}.${cause.waitedMs}.0`
+    case 'lock':
+      return `L.${cause.waitMs}.${cause.waitedMs}.0`
   }
 }

@@ -21,9 +21,9 @@ export interface NodeRecord {
   readonly ticket: number | null
   readonly retriesUsed: number
   readonly crashes: number
-  /** Start of the last attempt; since when it waits (H, B, O, C). */
+  /** Start of the last attempt; since when it waits (H, B, O, L, C). */
   readonly startedAt: number | null
-  /** Due time (T, W, H, B, O), end (S, F, skipped), or the index of the causing node (U). */
+  /** Due time (T, W, H, B, O, L), end (S, F, skipped), or the index of the causing node (U). */
   readonly x: number | null
 }
 

@@ -30,10 +30,20 @@ export interface NodeSnapshot {
   readonly childFlow: string | null
   readonly state: NodeState
   /** What a `waiting` node waits for. */
-  readonly waitingFor: 'delay' | 'no_handler' | 'budget' | 'breaker' | 'pause' | 'child' | null
+  readonly waitingFor:
+    | 'delay'
+    | 'no_handler'
+    | 'budget'
+    | 'breaker'
+    | 'lock'
+    | 'pause'
+    | 'child'
+    | null
   /** The id of the child run that it waits for. */
   readonly waitingForRun: string | null
-  /** Since when it has waited for a handler, a budget, a breaker or a child run, epoch ms. */
+  /** The key of the lock that it waits for. */
+  readonly waitingForLock: string | null
+  /** Since when it has waited for a handler, a budget, a breaker, a lock or a child run, epoch ms. */
   readonly waitingSince: number | null
   /** True if it failed, or an upstream did, and a plan B made up for it. */
   readonly forgiven: boolean
@@ -117,6 +127,7 @@ export function snapshotRun(
           snapshotNode(graph, at, keyOf, {
             packed: fields[`n${at.index}`],
             child: fields[awaitedField(at.index)],
+            lock: fields[`lk${at.index}`],
             log: log[at.index] ?? '',
             openedAt,
           }),
@@ -180,6 +191,7 @@ function asCancelled(node: NodeSnapshot): NodeSnapshot {
     state: 'cancelled',
     waitingFor: null,
     waitingForRun: null,
+    waitingForLock: null,
     waitingSince: null,
     dueAt: null,
   }
@@ -189,6 +201,7 @@ function asCancelled(node: NodeSnapshot): NodeSnapshot {
 interface StoredNode {
   readonly packed: string | undefined
   readonly child: string | undefined
+  readonly lock: string | undefined
   readonly log: string
   readonly openedAt: number
 }
@@ -202,7 +215,7 @@ function snapshotNode(
   graph: CompiledGraph,
   at: Location,
   keyOf: (at: Location) => string,
-  { packed, child, log, openedAt }: StoredNode,
+  { packed, child, lock, log, openedAt }: StoredNode,
 ): NodeSnapshot {
   const node = graph.graph.nodes[at.template]
   if (!node) throw new RepriseError('internal', `the graph has no node ${at.template}`)
@@ -220,6 +233,7 @@ function snapshotNode(
     state,
     waitingFor: waitingFor(record),
     waitingForRun: awaitsChild ? (child ?? null) : null,
+    waitingForLock: record?.letter === 'L' ? (lock ?? null) : null,
     waitingSince: isParked || awaitsChild ? record.startedAt : null,
     forgiven: record?.letter === 'f' || record?.letter === 'u',
     reused: isWorkNode(node) && wasReused(record),
@@ -282,10 +296,11 @@ function waitingFor(record: NodeRecord | null): NodeSnapshot['waitingFor'] {
 }
 
 // What a node waits for that gave its grant back.
-const PARKED: Readonly<Record<string, 'no_handler' | 'budget' | 'breaker'>> = {
+const PARKED: Readonly<Record<string, 'no_handler' | 'budget' | 'breaker' | 'lock'>> = {
   H: 'no_handler',
   B: 'budget',
   O: 'breaker',
+  L: 'lock',
 }
 
 const NODE_STATES: Readonly<Record<string, NodeState>> = {
@@ -296,6 +311,7 @@ const NODE_STATES: Readonly<Record<string, NodeState>> = {
   H: 'waiting',
   B: 'waiting',
   O: 'waiting',
+  L: 'waiting',
   P: 'waiting',
   C: 'waiting',
   S: 'succeeded',

@@ -39,6 +39,7 @@ export const FRAGMENTS = [
   'rescue',
   'record-child',
   'await-child',
+  'wake',
   'moves',
   'lib/make-moves',
 ] as const
@@ -60,6 +61,7 @@ export const SHARED_FRAGMENTS = [
   'shared/window',
   'shared/budget',
   'shared/breaker',
+  'shared/lock',
   'shared/moves',
   'lib/make-moves',
 ] as const

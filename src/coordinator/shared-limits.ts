@@ -33,6 +33,9 @@ export interface BreakerPermit {
 /** The answer of a breaker. */
 export type BreakerAnswer = BreakerPermit | Wait
 
+/** The answer of a lock. `called`: whose turn it is instead, to be told by whoever asked; null if nobody is to be told. */
+export type LockAnswer = { readonly status: 'go' } | (Wait & { readonly called: Holder | null })
+
 /** What a breaker is after a report; `stale`: the report was not counted. */
 export type BreakerState = 'closed' | 'open' | 'half_open' | 'stale'
 
@@ -47,14 +50,14 @@ export class SharedLimits {
 
   /**
    * `keys`: of the shard of hash(key); there is one shard so far. `leaseMs`: for how long a budget remembers who took a
-   * token, and how long a probe lives that nobody renews.
+   * token, and how long a probe or the holder of a lock lives that nobody renews.
    */
   constructor(redis: RedisConnection, keys: ShardKeys, leaseMs: number) {
     this.#batch = new MoveBatch(redis, keys.live, [keys.prefix], loadSharedMoves())
     this.#leaseMs = leaseMs
   }
 
-  /** How long a probe lives that nobody renews, ms. */
+  /** How long a probe, and who holds a lock, lives that nobody renews, ms. */
   get leaseMs(): number {
     return this.#leaseMs
   }
@@ -101,6 +104,35 @@ export class SharedLimits {
     return status as BreakerState
   }
 
+  /** May an attempt start? (lua/shared/lock.lua) */
+  async takeLock(key: string, holder: Holder): Promise<LockAnswer> {
+    const args = [key, nameOf(holder), this.#leaseMs, this.#turnMs]
+    const [status, waitMs, waitedMs, called] = await this.#move('takeLock', args)
+    if (status !== 'wait') return { status: 'go' }
+    return { ...waitOf(waitMs, waitedMs), called: readHolder(String(called)) }
+  }
+
+  /** A lock's holder still runs (lua/shared/lock.lua). */
+  async renewLock(key: string, holder: Holder): Promise<'ok' | 'stale'> {
+    const [status] = await this.#move('renewLock', [key, nameOf(holder), this.#leaseMs])
+    return status === 'ok' ? 'ok' : 'stale'
+  }
+
+  /**
+   * A lock is given back (lua/shared/lock.lua).
+   *
+   * @returns whose turn it is, to be told; null if nobody waits, and if it was not this holder's
+   */
+  async releaseLock(key: string, holder: Holder): Promise<Holder | null> {
+    const [status, called] = await this.#move('releaseLock', [key, nameOf(holder), this.#turnMs])
+    return status === 'called' ? readHolder(String(called)) : null
+  }
+
+  /** In which an attempt has to come that was told that it may have a lock, ms. */
+  get #turnMs(): number {
+    return Math.ceil(this.#leaseMs / 3)
+  }
+
   async #move(name: string, args: MoveArguments): Promise<readonly unknown[]> {
     const answer = await this.#batch.run(name, args)
     if (answer[0] !== 'error') return answer
@@ -110,6 +142,11 @@ export class SharedLimits {
 
 function nameOf({ runId, index, attempt }: Holder): string {
   return `${runId}:${index}:${attempt}`
+}
+
+function readHolder(name: string): Holder | null {
+  const [, runId, index, attempt] = /^(.+):(\d+):(\d+)$/.exec(name) ?? []
+  return runId === undefined ? null : { runId, index: Number(index), attempt: Number(attempt) }
 }
 
 function waitOf(waitMs: unknown, waitedMs: unknown): Wait {

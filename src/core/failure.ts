@@ -86,6 +86,8 @@ export type RecordedDecision =
       readonly maxRetries: number | null
       /** Where the node goes, if the decision moves it. */
       readonly place?: { readonly queue: string; readonly priority: number }
+      /** The lock that the node's attempts need from then on, null for none. Absent: as before. */
+      readonly lock?: string | null
       /** What the plug-in gave as its reason. */
       readonly detail?: string
     }

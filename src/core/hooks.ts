@@ -42,7 +42,9 @@ export interface Hooks {
    * started a child run, and is granted again (`onAttemptStarted`) when that has ended.
    */
   onAttemptParked?(
-    info: AttemptInfo & { readonly waitsFor: 'no_handler' | 'budget' | 'breaker' | 'child' },
+    info: AttemptInfo & {
+      readonly waitsFor: 'no_handler' | 'budget' | 'breaker' | 'lock' | 'child'
+    },
   ): void
   /** A move of this worker was refused, so the attempt's outcome was not recorded by it. */
   onRefused?(info: AttemptInfo & { readonly answer: string }): void

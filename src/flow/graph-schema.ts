@@ -11,6 +11,7 @@ import {
   type Template,
 } from './graph.ts'
 import { structureProblems } from './graph-structure.ts'
+import { lockSchema } from './names.ts'
 import { isTolerance } from './tolerance.ts'
 import { isTrigger, type Trigger } from './trigger.ts'
 
@@ -63,6 +64,7 @@ const taskNodeSchema = z.strictObject({
   ...workNode,
   kind: z.literal('task'),
   task: z.string(),
+  lock: lockSchema.exactOptional(),
 })
 
 const runNodeSchema = z.strictObject({

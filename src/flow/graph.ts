@@ -83,6 +83,8 @@ interface ExecutedNode extends NodeBase {
 export interface TaskNode extends ExecutedNode {
   readonly kind: 'task'
   readonly task: string
+  /** The key of the lock that its attempts need, where it has one of its own; else its task's, which workers know. */
+  readonly lock?: string
 }
 
 /** A node that starts a run of another flow and waits for it: its value is that run's output. */

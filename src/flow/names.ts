@@ -1,5 +1,5 @@
 import { checked } from '../strategies/option-schemas.ts'
-import { isPriority, isQueueName, MAX_PRIORITY } from '../strategies/place.ts'
+import { isLockKey, isPriority, isQueueName, LOCK_KEY, MAX_PRIORITY } from '../strategies/place.ts'
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
@@ -20,6 +20,9 @@ export const prioritySchema = checked<number>(
   `a whole number from 0 (first) to ${MAX_PRIORITY}`,
   isPriority,
 )
+
+/** The key of a lock. */
+export const lockSchema = checked<string>(LOCK_KEY, isLockKey)
 
 /** The separator between the prefixes of inlined flows and a node's own key. */
 export const PREFIX_END = '/'

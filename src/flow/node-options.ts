@@ -5,7 +5,7 @@ import { DefinitionError } from '../core/errors.ts'
 import { checked, durationSchema, listOf, parseOptions } from '../strategies/option-schemas.ts'
 import { type RunRetryOption, readRunRetry } from '../strategies/run-retry.ts'
 import { type RetryOption, toPolicy } from '../strategies/shorthand.ts'
-import { nameSchema, prioritySchema, queueSchema } from './names.ts'
+import { lockSchema, nameSchema, prioritySchema, queueSchema } from './names.ts'
 import type { RefOf } from './ref-types.ts'
 import { isRef } from './refs.ts'
 import { isTrigger, NAMED_TRIGGERS, type Trigger } from './trigger.ts'
@@ -22,6 +22,8 @@ export interface NodeOptions {
   queue?: string | undefined
   /** BullMQ's priority: 0 first, at most 2,097,152. */
   priority?: number | undefined
+  /** The key of the lock that its attempts need, instead of the task's: 1 to 256 characters. */
+  lock?: string | undefined
   /**
    * When it starts, seen from the nodes that it waits for. All but `all_success` take those from `after`, `settled`,
    * `orElse` and `firstOf`.
@@ -42,7 +44,7 @@ export interface NodeOptions {
 }
 
 /** What `flow.asRun()` sets for the node that it makes. An attempt of it is one child run. */
-export type RunNodeOptions = Omit<NodeOptions, 'timeout'>
+export type RunNodeOptions = Omit<NodeOptions, 'timeout' | 'lock'>
 
 /** A retry option, as the policy that it stands for. */
 export const retrySchema = z.custom<RetryOption>().transform((value, context) => {
@@ -77,6 +79,7 @@ const nodeOptionsSchema = z.strictObject({
   timeout: timeoutSchema.optional(),
   queue: queueSchema.optional(),
   priority: prioritySchema.optional(),
+  lock: lockSchema.optional(),
   trigger: checked<Trigger>(
     `one of ${NAMED_TRIGGERS.join(', ')}, or atLeast(…) or atMost(…)`,
     isTrigger,
@@ -101,7 +104,7 @@ export function checkNodeOptions(options: NodeOptions, task: string): CheckedNod
   return checkOptions(nodeOptionsSchema, options, `${task}.with()`)
 }
 
-const runNodeOptionsSchema = nodeOptionsSchema.omit({ timeout: true })
+const runNodeOptionsSchema = nodeOptionsSchema.omit({ timeout: true, lock: true })
 
 /**
  * @param where the call that they were given to, for messages

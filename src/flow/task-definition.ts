@@ -2,6 +2,9 @@ import type { z } from 'zod'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import type { TaskContext } from './context.ts'
 
+/** Makes the key of a lock of a task's parsed input. */
+export type TaskLock = (input: never) => unknown
+
 /** What a worker needs to know of a task: `ping.definition`. */
 export interface TaskDefinition {
   readonly name: string
@@ -17,6 +20,8 @@ export interface TaskDefinition {
   readonly timeoutMs?: number
   readonly queue?: string
   readonly priority?: number
+  /** The lock that its attempts need; a node's own beats it. */
+  readonly lock?: string | TaskLock
   /** The handler. */
   run(input: unknown, context: TaskContext): unknown
 }

@@ -44,7 +44,8 @@ export function addTaskNode(
 ): number {
   const { name } = definition
   const data = nodeData(build, { ...definition, call: `${name}.with()` }, options, template)
-  const index = addNode(build, { kind: 'task', key, task: name, ...data })
+  const lock = options.lock === undefined ? {} : { lock: options.lock }
+  const index = addNode(build, { kind: 'task', key, task: name, ...data, ...lock })
   build.flowNodes.set(key, {
     task: definition,
     ...nodePolicies(build, options),
@@ -65,7 +66,7 @@ export function nodeData(
   callee: Callee,
   options: CheckedNodeOptions,
   template: Template,
-): Omit<TaskNode, 'kind' | 'key' | 'task' | 'map'> {
+): Omit<TaskNode, 'kind' | 'key' | 'task' | 'map' | 'lock'> {
   const { call } = callee
   const condition = options.if && operand(options.if, `${call}: if`, build)
   const data = [...nodesOf(template), ...(condition ? nodesOf(condition) : [])]

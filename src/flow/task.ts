@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Duration } from '../core/duration.ts'
 import { DefinitionError } from '../core/errors.ts'
 import { checked, parseOptions, quote } from '../strategies/option-schemas.ts'
+import { LOCK_KEY } from '../strategies/place.ts'
 import type { RetryOption } from '../strategies/shorthand.ts'
 import type { TaskContext } from './context.ts'
 import type { FailedResult } from './fail.ts'
@@ -9,7 +10,7 @@ import type { IsAny, Stored } from './jsonify.ts'
 import { addMap, type Mapped } from './map.ts'
 import type { MapOptions } from './map-options.ts'
 import type { ItemOf, Mappable, MappableAs, MapResult } from './map-types.ts'
-import { nameSchema, prioritySchema, queueSchema } from './names.ts'
+import { lockSchema, nameSchema, prioritySchema, queueSchema } from './names.ts'
 import {
   type CheckedNodeOptions,
   checkNodeOptions,
@@ -19,7 +20,7 @@ import {
 } from './node-options.ts'
 import type { Arg, Ref } from './ref-types.ts'
 import { zodSchema } from './schema-option.ts'
-import type { TaskDefinition } from './task-definition.ts'
+import type { TaskDefinition, TaskLock } from './task-definition.ts'
 import { addTaskNode, callTask } from './task-node.ts'
 
 /** What can be called in a build function. `I` is the raw input, `O` the stored output. */
@@ -80,6 +81,12 @@ export interface TaskOptions<Input extends z.ZodType, Result = unknown> {
   queue?: string | undefined
   /** BullMQ's priority: 0 first, at most 2,097,152; the flow's if absent. */
   priority?: number | undefined
+  /**
+   * The key of a lock, 1 to 256 characters, or a function that makes one of the parsed input: of all attempts in the
+   * namespace that need it one runs at a time, in the order in which they came. Others wait, at no cost. It is looked up in
+   * the worker that executes. If the function throws or gives something else, the attempt fails.
+   */
+  lock?: string | ((input: z.output<Input>) => string) | undefined
 }
 
 /** A handler: the second argument tells it about its attempt. */
@@ -103,6 +110,12 @@ const taskSchema = z.strictObject({
   timeout: timeoutSchema.optional(),
   queue: queueSchema.optional(),
   priority: prioritySchema.optional(),
+  lock: z
+    .union([lockSchema, checked<TaskLock>('', (value) => typeof value === 'function')], {
+      error: (issue) =>
+        `expected ${LOCK_KEY}, or a function (input) => key, got ${quote(issue.input)}`,
+    })
+    .optional(),
 })
 
 /**
@@ -141,7 +154,7 @@ export function task(
 }
 
 function defineTask(options: object, run: Handler<z.ZodType, unknown>): TaskDefinition {
-  const { name, input, output, failWhen, retry, timeout, queue, priority } = parseOptions(
+  const { name, input, output, failWhen, retry, timeout, queue, priority, lock } = parseOptions(
     taskSchema,
     options,
     'task()',
@@ -161,6 +174,7 @@ function defineTask(options: object, run: Handler<z.ZodType, unknown>): TaskDefi
     ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     ...(queue === undefined ? {} : { queue }),
     ...(priority === undefined ? {} : { priority }),
+    ...(lock === undefined ? {} : { lock }),
   })
 }
 

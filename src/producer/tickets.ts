@@ -71,11 +71,12 @@ async function otherRun({ graphs }: TicketSurroundings, runId: string): Promise<
   return { runId, graph: graph.graph, place: place ?? DEFAULT_PLACE }
 }
 
-/** Adds the job of one ticket. */
+/** Adds the job of one ticket. `lifo`: before all jobs of its queue that wait; among those with a priority it stands by that. */
 export function addTicket(
   queues: Queues,
   { runId, graph, place: runPlace }: TicketRun,
   { ticket, indices, delayMs, place }: TicketToAdd,
+  options: { readonly lifo?: boolean } = {},
 ): Promise<void> {
   const [first = 0] = indices
   const { queue, priority } = place ?? placeOf(graph, first, runPlace)
@@ -85,6 +86,7 @@ export function addTicket(
   const data: TicketData = { v: ENVELOPE_VERSION, run: runId, ticket, flow, node, size }
   return queues.add(queue, node, data, {
     ...JOB_OPTIONS,
+    ...options,
     jobId: ticketJobId(runId, ticket),
     ...(delayMs > 0 ? { delay: delayMs } : {}),
     ...(priority > 0 ? { priority } : {}),

@@ -116,10 +116,11 @@ async function decide(
       now,
       random: () => draw(retriesUsed + 1),
     })
-    const isMoved = decision.action === 'retry' && decision.place !== undefined
-    return isMoved
-      ? stop('policy_error', "a plain BullMQ job can't be moved by its policy")
-      : decision
+    if (decision.action === 'stop') return decision
+    if (decision.place) {
+      return stop('policy_error', "a plain BullMQ job can't be moved by its policy")
+    }
+    return decision.lock ? stop('policy_error', "a plain BullMQ job can't be locked") : decision
   } catch (cause) {
     return stop('policy_error', storeError(cause).message)
   }
@@ -156,6 +157,7 @@ function factsOf(
     input: (job?.data ?? null) as Json,
     priority: job?.opts.priority ?? 0,
     queue: queueName,
+    lock: null,
     startedAt: job?.processedOn ?? timestamp,
     firstStartedAt: timestamp,
   }

@@ -150,7 +150,7 @@ function pluginRetry(
   { failure, retriesUsed }: DecideInput,
   part: string,
   draw: Draw,
-  { delayMs, queue, priority, reason }: CheckedRetryDecision,
+  { delayMs, queue, priority, lock, reason }: CheckedRetryDecision,
 ): RecordedDecision {
   const isMoved = queue !== failure.queue || priority !== failure.priority
   return {
@@ -163,6 +163,7 @@ function pluginRetry(
     retryNumber: retriesUsed + 1,
     maxRetries: null,
     ...(isMoved && { place: { queue, priority } }),
+    ...(lock !== undefined && { lock }),
     ...(reason !== null && { detail: reason }),
   }
 }

@@ -12,3 +12,13 @@ export function isQueueName(value: unknown): boolean {
 export function isPriority(value: unknown): boolean {
   return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_PRIORITY
 }
+
+const MAX_LOCK_KEY = 256
+
+/** What a lock's key is, for messages. */
+export const LOCK_KEY = `a lock's key: 1 to ${MAX_LOCK_KEY} characters`
+
+/** Whether a value is the key of a lock. */
+export function isLockKey(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_LOCK_KEY
+}

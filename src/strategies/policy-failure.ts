@@ -17,6 +17,8 @@ export interface FailureFacts extends Failure {
   /** BullMQ's priority, 0 first. */
   readonly priority: number
   readonly queue: string
+  /** The key of the lock that the attempt held; null if it needed none. */
+  readonly lock: string | null
   /** When the attempt that failed started. */
   readonly startedAt: number
   /** When the node's first attempt started. */

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Duration } from '../core/duration.ts'
 import { MAX_DURATION_MS, policyDuration } from './duration-limits.ts'
 import { checked, quote } from './option-schemas.ts'
-import { isPriority, isQueueName, MAX_PRIORITY } from './place.ts'
+import { isLockKey, isPriority, isQueueName, LOCK_KEY, MAX_PRIORITY } from './place.ts'
 
 /** What a plug-in's `decide` returns to retry. Without a time the retry starts now; everything else stays as it is. */
 export interface RetryDecision {
@@ -14,7 +14,7 @@ export interface RetryDecision {
   readonly priority?: number | { readonly delta: number } | undefined
   /** The queue to retry in; a worker must have served it within `unknownTaskTimeout`. */
   readonly queue?: string | undefined
-  /** Reserved: there are no locks yet, and a decision that names one is refused. */
+  /** The lock that the node's attempts need from this retry on, 1 to 256 characters; null: none any more. */
   readonly lock?: string | null | undefined
   /** Is recorded with the decision. */
   readonly reason?: string | undefined
@@ -25,6 +25,8 @@ export interface CheckedRetryDecision {
   readonly delayMs: number
   readonly queue: string
   readonly priority: number
+  /** Undefined: as before. */
+  readonly lock: string | null | undefined
   readonly reason: string | null
 }
 
@@ -48,9 +50,10 @@ const decisionSchema = z
         (value) => isPriority(value) || isDelta(value),
       ).optional(),
       queue: checked<string>("a queue's name", isQueueName).optional(),
-      lock: z
-        .undefined({ error: "locks don't exist yet: leave `lock` out of the decision" })
-        .optional(),
+      lock: checked<string | null>(
+        `${LOCK_KEY}, or null`,
+        (value) => value === null || isLockKey(value),
+      ).optional(),
       reason: z.string().max(1_000).optional(),
     },
     {
@@ -77,7 +80,7 @@ export function readRetryDecision(
   if (answer === null) return null
   const parsed = decisionSchema.safeParse(answer)
   if (!parsed.success) throw new RangeError(z.prettifyError(parsed.error))
-  const { retryIn, retryAt, priority, queue, reason } = parsed.data
+  const { retryIn, retryAt, priority, queue, lock, reason } = parsed.data
   const delayMs =
     retryIn ?? (retryAt ? Math.max(0, Math.ceil(retryAt.getTime() - situation.now)) : 0)
   if (delayMs > MAX_DURATION_MS) {
@@ -87,6 +90,7 @@ export function readRetryDecision(
     delayMs,
     queue: queue ?? situation.queue,
     priority: newPriority(priority, situation.priority),
+    lock,
     reason: reason ?? null,
   }
 }

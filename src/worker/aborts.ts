@@ -1,5 +1,5 @@
 /** Why a running attempt is ended from outside. Whatever its handler throws then is recorded as this (R26). */
-export type AbortCause = 'timeout' | 'lease_lost' | 'shutdown'
+export type AbortCause = 'timeout' | 'lease_lost' | 'lock_lost' | 'shutdown'
 
 /** The reason that an attempt's `AbortSignal` carries. */
 export class AttemptAborted extends Error {

@@ -7,6 +7,7 @@ import type { BreakerSettings, BreakerVerdict } from '../core/shared-limits.ts'
 import { type SharedLimitSettings, sharedLimitsOf } from '../strategies/policy-limits.ts'
 import type { Policy } from '../strategies/policy-types.ts'
 import type { AttemptEnd } from './attempt-end.ts'
+import type { LockWait } from './locks.ts'
 
 /** What admission needs of its worker. */
 export interface AdmissionSurroundings {
@@ -29,7 +30,7 @@ export interface Admission {
 }
 
 /** A granted attempt that has to wait: the grant is to be given back. */
-export type NotYet = Wait & { readonly waitsFor: 'budget' | 'breaker' }
+export type NotYet = (Wait & { readonly waitsFor: 'budget' | 'breaker' }) | LockWait
 
 const FREE: Admission = { status: 'admitted', report: async () => {} }
 

@@ -12,12 +12,15 @@ import {
 import type { WorkNode } from '../flow/graph.ts'
 import type { AttemptAborted } from './aborts.ts'
 import type { NotYet } from './admission.ts'
+import type { HeldLock } from './locks.ts'
 
 /** How an attempt ended, with what hooks and logs tell about it; null: its lease was lost, nobody may settle it. */
 export type AttemptEnd = {
   readonly outcome: Outcome
   readonly failure: Failure | null
   readonly decision: RecordedDecision | null
+  /** What is to be given back as soon as this is settled. */
+  readonly lock?: HeldLock
 } | null
 
 /** The end that a decision makes of a failed attempt. */
@@ -48,7 +51,7 @@ export function stopped(
   })
 }
 
-/** A graceful shutdown: the node is ready again at once, and it costs nothing. */
+/** A graceful shutdown, or a lock that was lost: the node is ready again at once, and it costs nothing. */
 export function interrupted(aborted: AttemptAborted): NonNullable<AttemptEnd> {
   const error = storeError(aborted)
   const decision: RecordedDecision = {
@@ -108,8 +111,7 @@ export function noHandler(missing: string, limitMs: number): AttemptEnd {
 }
 
 /** A shared limit does not let it start: the grant goes back, and the node waits for its turn. */
-export function notYet({ waitsFor, waitMs, waitedMs }: NotYet): AttemptEnd {
-  const cause = { waitsFor, waitMs, waitedMs }
+export function notYet({ status: _, ...cause }: NotYet): AttemptEnd {
   return { outcome: { kind: 'parked', cause, log: '' }, failure: null, decision: null }
 }
 

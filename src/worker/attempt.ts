@@ -42,6 +42,8 @@ import {
 } from './attempt-end.ts'
 import { Children } from './children.ts'
 import type { Handlers } from './handlers.ts'
+import { lockKeyOf } from './lock-key.ts'
+import type { Locks } from './locks.ts'
 import type { WorkerSettings } from './options.ts'
 import { workRunOf } from './repeated-nodes.ts'
 import type { RunValues } from './values.ts'
@@ -65,6 +67,7 @@ export interface AttemptSurroundings {
   readonly queues: Queues
   readonly hooks: Hooks
   readonly sharedLimits: SharedLimits
+  readonly locks: Locks
 }
 
 /** One granted attempt at a node that calls a task. */
@@ -98,7 +101,7 @@ export async function executeAttempt(
   around: AttemptSurroundings,
   attempt: TaskAttempt,
 ): Promise<AttemptEnd> {
-  const { runId, node, graph, grant, values } = attempt
+  const { node, graph, grant, values } = attempt
   if (node.if && (await values.fillIn(grant.index, node.if)) !== true) return conditionFalse()
   const flowNode = around.handlers.node(graph.graph.flow, attempt.template)
   const { unknownTaskTimeoutMs } = around.settings
@@ -113,17 +116,57 @@ export async function executeAttempt(
   const parsed = await parse(flowNode.task.input, input)
   if (!parsed.success) return invalidInput(node, parsed.error)
   const history = grant.attempt === 1 ? [] : await readHistory(around, attempt)
-  const admission = await admit(around, policy, {
+  const call = { flowNode, policy, history, input, parsedInput: parsed.data, lock: null }
+  let lock: string | null
+  try {
+    lock = lockKeyOf(attempt.template, flowNode.task, sinceRetried(history), parsed.data)
+  } catch (thrown) {
+    return await failed(around, attempt, call, thrown)
+  }
+  return lock === null
+    ? await underLimits(around, attempt, call)
+    : await underLock(around, attempt, { ...call, lock })
+}
+
+/**
+ * The lock comes first: what waits for it has spent no token of a budget and is no probe of a breaker, and what has to wait
+ * for those gives it back at once, so that it keeps nobody from it.
+ */
+async function underLock(
+  around: AttemptSurroundings,
+  attempt: TaskAttempt,
+  call: HandlerCall & { readonly lock: string },
+): Promise<AttemptEnd> {
+  const { runId, grant, abort } = attempt
+  const holder = { runId, index: grant.index, attempt: grant.attempt }
+  const lock = await around.locks.take(call.lock, holder, abort)
+  if (lock.status === 'wait') return notYet(lock)
+  let end: AttemptEnd = null
+  try {
+    end = await underLimits(around, attempt, call)
+    return end && { ...end, lock }
+  } finally {
+    // Nobody will settle it.
+    if (!end) await lock.release()
+  }
+}
+
+async function underLimits(
+  around: AttemptSurroundings,
+  attempt: TaskAttempt,
+  call: HandlerCall,
+): Promise<AttemptEnd> {
+  const { runId, grant } = attempt
+  const admission = await admit(around, call.policy, {
     runId,
     index: grant.index,
     attempt: grant.attempt,
     retriesUsed: grant.retriesUsed,
-    history,
+    history: call.history,
   })
   if (admission.status === 'wait') return notYet(admission)
   let end: AttemptEnd = null
   try {
-    const call = { flowNode, policy, history, input, parsedInput: parsed.data }
     end = await runHandler(around, attempt, call)
     return end
   } finally {
@@ -139,6 +182,8 @@ interface HandlerCall {
   readonly input: Json
   /** The input as the task's schema gives it. */
   readonly parsedInput: unknown
+  /** The key of the lock that it has. */
+  readonly lock: string | null
 }
 
 async function runHandler(
@@ -237,15 +282,14 @@ export async function parse(
 export async function failed(
   around: AttemptSurroundings,
   attempt: Attempt,
-  { policy, history, input }: Pick<HandlerCall, 'policy' | 'history' | 'input'>,
+  { policy, history, input, lock }: Pick<HandlerCall, 'policy' | 'history' | 'input' | 'lock'>,
   thrown: unknown,
 ): Promise<AttemptEnd> {
   const { aborted } = attempt.abort
   if (aborted?.abortCause === 'lease_lost') return null
   const error = storeError(aborted ?? thrown)
-  // A manual retry begins anew: what came before it counts for no limit.
-  const current = history.slice(history.findLastIndex(({ kind: entry }) => entry === 'retried') + 1)
-  if (aborted?.abortCause === 'shutdown') return shutDown(policy, current, aborted)
+  const current = sinceRetried(history)
+  if (aborted && aborted.abortCause !== 'timeout') return interruption(policy, current, aborted)
   if (!aborted && isSkip(thrown)) return skipped(error)
   const kind: FailureKind = aborted ? 'timeout' : 'error'
   if (thrown instanceof SerializationError && !aborted)
@@ -266,6 +310,7 @@ export async function failed(
       input,
       priority,
       queue,
+      lock,
       startedAt: grant.startedAt,
       firstStartedAt: current[0]?.startedAt ?? grant.startedAt,
       delays: current.flatMap(({ decision }) =>
@@ -279,7 +324,7 @@ export async function failed(
     retries: attempt.options.retries ?? around.settings.retries,
     random: () => drawFor(runId, node.key, grant.retriesUsed + 1),
   })
-  return decided(kind, error, await servedDecision(around, decision))
+  return decided(kind, error, await possibleDecision(around, attempt, decision))
 }
 
 /** The node's attempts in the runs that this one repeats. If Redis can't be read, none: the failure must be settled. */
@@ -294,8 +339,13 @@ async function attemptsBefore(
   return made
 }
 
-/** A graceful shutdown costs no retry; only `maxInterruptions` bounds how often. */
-function shutDown(
+/** A manual retry begins anew: what came before it counts for no limit. */
+function sinceRetried(history: readonly LoggedAttempt[]): readonly LoggedAttempt[] {
+  return history.slice(history.findLastIndex(({ kind }) => kind === 'retried') + 1)
+}
+
+/** A graceful shutdown and a lost lock cost no retry; only `maxInterruptions` bounds how often. */
+function interruption(
   policy: Policy | null,
   history: readonly LoggedAttempt[],
   aborted: AttemptAborted,
@@ -307,11 +357,19 @@ function shutDown(
   return stopped('interrupted', error, 'exhausted', `${used} of ${limit} interruptions used`)
 }
 
-/** Refuses a decision to retry in a queue that nobody serves: the node would wait there for ever. */
-async function servedDecision(
+/**
+ * Refuses a decision to retry in a queue that nobody serves, since the node would wait there for ever, and a lock for a node
+ * that waits for a child run: no worker is with it then that could renew it.
+ */
+async function possibleDecision(
   { settings, coordinator }: AttemptSurroundings,
+  { node }: Attempt,
   decision: RecordedDecision,
 ): Promise<RecordedDecision> {
+  if (node.kind === 'run' && decision.action === 'retry' && decision.lock) {
+    const detail = `${node.key} waits for child runs: it can't have a lock. Give one to a task of the flow ${node.child.flow}`
+    return { action: 'stop', reason: 'policy_error', detail }
+  }
   const queue = decision.action === 'retry' ? decision.place?.queue : undefined
   if (queue === undefined || settings.queues.has(queue)) return decision
   const { unknownTaskTimeoutMs } = settings

@@ -44,6 +44,8 @@ interface ChildCall {
   readonly history: readonly LoggedAttempt[]
   readonly input: Json
   readonly childId: string
+  /** Such a node has none: nobody would renew it while the child runs. */
+  readonly lock: null
   /** Tells the node's children apart: `<flow>#<n>`. */
   readonly key: string
 }
@@ -69,7 +71,7 @@ export async function executeChildRun(
   const history = grant.attempt === 1 ? [] : await readHistory(around, attempt)
   const key = `${node.child.flow}#${1 + history.filter(hasReadChild).length}`
   const childId = childRunId(runId, node.key, key)
-  const call = { policy: bound.policy, history, input, childId, key }
+  const call = { policy: bound.policy, history, input, lock: null, childId, key }
   const known = await around.coordinator.readChild(runId, grant.index, key)
   return (known ? null : await hindrance(around, attempt, call)) ?? step(around, attempt, call)
 }

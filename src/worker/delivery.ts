@@ -17,6 +17,7 @@ import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliveryEnd } from './delivery-end.ts'
 import type { Graphs, KnownGraph } from './graphs.ts'
 import type { Handlers } from './handlers.ts'
+import type { Locks } from './locks.ts'
 import { openRerun } from './open-rerun.ts'
 import { openRun } from './open-run.ts'
 import type { WorkerSettings } from './options.ts'
@@ -31,6 +32,7 @@ export interface DeliverySurroundings {
   readonly reruns: Reruns
   readonly runRetries: RunRetries
   readonly sharedLimits: SharedLimits
+  readonly locks: Locks
   readonly handlers: Handlers
   readonly policies: PolicyRegistry
   readonly graphs: Graphs

@@ -194,12 +194,14 @@ export class RowRun {
   async #conclude({ grant, info, end, durationMs }: Executed): Promise<void> {
     if (!end) return this.#stop({ kind: 'lost' })
     const { hooks, durations } = this.#around
-    const { outcome, failure, decision } = end
+    const { outcome, failure, decision, lock } = end
     const wasAttempted = hasEnded(outcome)
     if (wasAttempted && info) durations.record(info.task, durationMs)
     try {
       const sentAt = performance.now()
-      const answer = await this.#settle(grant, outcome)
+      const settled = this.#settle(grant, outcome)
+      // Before anything goes on that may need the lock too; also if the settle fails, since the handler has ended.
+      const answer = await (lock ? settled.finally(() => this.#owe(lock.release())) : settled)
       if (answer.status === 'refused') {
         if (info) hooks.onRefused?.({ ...info, answer: answer.reason })
         if (answer.reason === 'cancelled') return this.#stop({ kind: 'cancelled' })

@@ -122,6 +122,7 @@ export class RunRetries {
         input: run.input ?? null,
         priority: 0,
         queue: DEFAULT_QUEUE,
+        lock: null,
         startedAt: run.openedAt,
         firstStartedAt: run.openedAt,
         delays: run.rerun?.delays ?? [],

@@ -39,7 +39,7 @@ export async function suspicionsIn(run: RunRows, fates: Fates): Promise<Suspicio
     found.push({ kind: state, ticket, evidence: packed })
   }
   for (const { index, letter, packed, child } of run.nodes) {
-    if ('YRTWHBO'.includes(letter) && !held.has(index)) {
+    if ('YRTWHBOL'.includes(letter) && !held.has(index)) {
       found.push({ kind: 'orphan', index, evidence: packed })
     }
     if (child !== null && (await fates.ofChild(index, child)) === 'gone') {

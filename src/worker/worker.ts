@@ -28,6 +28,7 @@ import { endJob, storedBackoff } from './delivery-end.ts'
 import { Graphs } from './graphs.ts'
 import { Handlers } from './handlers.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { Locks } from './locks.ts'
 import { DRAIN_DELAY_SECONDS, Markers } from './markers.ts'
 import { readWorkerOptions, type WorkerOptions, type WorkerSettings } from './options.ts'
 import { Permits } from './permits.ts'
@@ -94,8 +95,11 @@ export class Worker {
     const hooks = guardHooks(options.hooks ?? {}, (hook, thrown) =>
       this.#logger.error({ hook, error: messageOf(thrown) }, 'a hook threw'),
     )
+    const sharedLimits = new SharedLimits(this.#redis, keys, this.#settings.leaseMs)
+    const graphs = new Graphs(coordinator, handlers)
+    const shared = { coordinator, graphs, queues: this.#queues, logger: this.#logger }
     const surroundings: DeliverySurroundings = {
-      coordinator,
+      ...shared,
       reruns,
       reader,
       runRetries: new RunRetries({
@@ -106,16 +110,14 @@ export class Worker {
         hooks,
         retries,
       }),
-      sharedLimits: new SharedLimits(this.#redis, keys, this.#settings.leaseMs),
+      sharedLimits,
+      locks: new Locks({ ...shared, sharedLimits }),
       handlers,
       policies,
-      graphs: new Graphs(coordinator, handlers),
-      queues: this.#queues,
       settings: this.#settings,
       running: this.#running,
       durations: new TaskDurations(),
       isolation: new Permits(1),
-      logger: this.#logger,
       hooks,
       newLease: leaseSequence(),
       connectionNumber: () => this.#connections,

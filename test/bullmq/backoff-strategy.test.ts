@@ -63,6 +63,12 @@ const ROWS: readonly Row[] = [
     reason: 'policy_error',
   },
   {
+    name: 'a plug-in that locks',
+    retry: giving('b', { lock: 'b' }),
+    calls: 1,
+    reason: 'policy_error',
+  },
+  {
     name: 'NonRetryable',
     retry: 5,
     fail: () => new NonRetryable('no'),

@@ -37,6 +37,7 @@ export function node(key: string, parts: Partial<NodeSnapshot> = {}): NodeSnapsh
     state: 'pending',
     waitingFor: null,
     waitingForRun: null,
+    waitingForLock: null,
     childFlow: null,
     waitingSince: null,
     forgiven: false,

@@ -105,6 +105,7 @@ const CHECKS: Readonly<Record<string, () => Promise<void> | void>> = {
     const both = { retryAt: new Date(NOW), retryIn: { seconds: 5 } }
     expect(() => procrastinateDecision(both)).toThrow(DefinitionError)
   },
+  // Nothing is named, so nothing changes (test/worker/locks shows it of the lock).
   K37: () => expect(procrastinateDecision()).toEqual({}),
   K42: async () => expect(await executions(prefectTask(retrying))).toBe(3),
   K43: async () => expect(await answerOf(prefectTask({ maxRetries: 0 }))).toBe('exhausted'),

@@ -452,6 +452,10 @@ export function parkedFor(
   return { kind: 'parked', cause: { waitsFor, waitMs, waitedMs }, log: '' }
 }
 
+export function parkedForLock(key: string, waitMs: number, waitedMs: number): Outcome {
+  return { kind: 'parked', cause: { waitsFor: 'lock', key, waitMs, waitedMs }, log: '' }
+}
+
 function failureLog(kind: FailureKind, message: string, reason: StopReason): string {
   return formatFailure(kind, errorOf(message), { action: 'stop', reason })
 }

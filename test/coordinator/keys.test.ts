@@ -79,6 +79,8 @@ async function driveEveryMove(driver: Driver): Promise<void> {
   await first.settle('a', noHandler(60_000))
   await driver.passTime('a', 0)
   const again = await driver.claimGranted(0, { redelivered: true })
+  const a = driver.indexOf('a')
+  expect(await driver.coordinator.wake(driver.runId, a, 9)).toMatchObject({ reason: 'changed' })
   await again.settle('a', retryIn(0, { queue: 'slow', priority: 1 }))
   await (await driver.claimGranted(1)).settle('a', failure())
   const retried = await driver.claim(await driver.deliver(1, { retriedByHand: true }))
@@ -117,6 +119,10 @@ async function driveSharedMoves(limits: SharedLimits): Promise<void> {
   expect(await limits.reportBreaker(breaker, holder, permit, 'failed')).toBe('open')
   expect(await limits.takeBreaker(breaker, holder)).toMatchObject({ status: 'wait' })
   expect(await limits.renewProbe('k', holder)).toBe('stale')
+  await limits.takeLock('k', holder)
+  expect(await limits.takeLock('k', { ...holder, attempt: 3 })).toMatchObject({ status: 'wait' })
+  expect(await limits.renewLock('k', holder)).toBe('ok')
+  expect(await limits.releaseLock('k', holder)).toMatchObject({ attempt: 3 })
 }
 
 /** The functions that fragments define at their top level. */

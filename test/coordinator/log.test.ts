@@ -61,6 +61,35 @@ describeWithRedis('the log of a node', () => {
     },
   )
 
+  test.each([
+    ['far back', 100, [], 'late'],
+    ['after the last retry by hand', 100, [50], 'late'],
+    ['right after the last retry by hand', 100, [100], 'late'],
+    ['before the last retry by hand', 100, [200], undefined],
+    ['at the very beginning', 0, [], 'late'],
+    ['in the newer half', 500, [], 'late'],
+  ])('keeps the last decision about the lock: %s', async (_, at, retried, kept) => {
+    const error = { name: 'Error', names: ['Error'], message: 'no, {"a":1,"lock":"not one"}' }
+    const deciding = (attempt: number, lock: string | null) => {
+      const decision = { action: 'retry', rule: 'policy', delayMs: 0, lock }
+      return `${attempt}|error|${attempt}|${attempt}|${JSON.stringify({ error, decision })}`
+    }
+    const lines = Array.from({ length: 600 }, (_, i) => line(i + 1))
+    lines[at] = deciding(at + 1, 'late')
+    if (at > 10) lines[10] = deciding(11, 'early')
+    lines[300] = `301|error|1|1|${JSON.stringify({ error })}`
+    for (const before of retried) lines.splice(before, 0, line(0, 'retried'))
+    const { log, size } = await afterOneMore(lines)
+    expect(size).toBeLessThan(MAX_LOG)
+    const since = log.slice(log.findLastIndex(({ kind }) => kind === 'retried') + 1)
+    const locks = since.flatMap(({ decision }) =>
+      decision?.action === 'retry' ? [decision.lock] : [],
+    )
+    expect(locks.findLast((lock) => lock !== undefined)).toBe(kept)
+    const numbers = log.map(({ attempt }) => attempt).filter((attempt) => attempt > 0)
+    expect(new Set(numbers).size).toBe(numbers.length - 1)
+  })
+
   test('keeps a failure that is larger than all of it', async () => {
     const huge = `1|error|1|1|{"error":{"message":"${'y'.repeat(MAX_LOG)}"}}`
     const { log } = await afterOneMore([huge])

@@ -10,6 +10,7 @@ import {
   interruption,
   noHandler,
   parkedFor,
+  parkedForLock,
   retryIn,
   settledAnswer,
   skip,
@@ -93,6 +94,7 @@ describeWithRedis('attempts of one delivery that are settled in one tick', () =>
       noHandler(MINUTE),
       noHandler(0),
       parkedFor('budget', MINUTE, 0),
+      parkedForLock('k', MINUTE, 0),
       { kind: 'condition_false' },
     ]
     const three = fc.tuple(...MEMBERS.map(() => fc.constantFrom(...kinds)))
@@ -217,7 +219,7 @@ function timeless(answer: SettleAnswer): unknown {
 function finalValues(answer: SettleAnswer): unknown[] {
   const values = answer.status === 'settled' ? answer.values : []
   return values
-    .filter(({ state }) => state !== '' && !'YRTWHBO'.includes(state))
+    .filter(({ state }) => state !== '' && !'YRTWHBOL'.includes(state))
     .map(({ payload, ...value }) => ({ ...value, payload: withoutNumbers(payload ?? '') }))
 }
 

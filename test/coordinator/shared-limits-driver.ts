@@ -56,10 +56,27 @@ export class LimitsDriver {
     return await this.limits.reportBreaker(settings, holder(name), permit, verdict)
   }
 
+  /** `go`, or whose turn the caller has to tell, or the ms to wait. */
+  async lock(key: string, name: string, attempt = 1): Promise<'go' | { called: string } | number> {
+    const answer = await this.limits.takeLock(key, holder(name, attempt))
+    if (answer.status === 'go') return 'go'
+    return answer.called ? { called: answer.called.runId } : answer.waitMs
+  }
+
+  /** Whose turn it is after a lock was given back. */
+  async release(key: string, name: string, attempt = 1): Promise<string | null> {
+    return (await this.limits.releaseLock(key, holder(name, attempt)))?.runId ?? null
+  }
+
+  /** What is stored. */
+  async storedKeys(): Promise<string[]> {
+    const prefix = `${this.#keys.prefix}/`
+    return await this.#redis.keys(`${prefix.replaceAll(/[[\]*?]/g, '\\$&')}*`)
+  }
+
   /** Makes everything that is stored so much older. The only place that knows how the scripts store times. */
   async passTime(ms: number): Promise<void> {
-    const prefix = `${this.#keys.prefix}/`
-    for (const key of await this.#redis.keys(`${prefix.replaceAll(/[[\]*?]/g, '\\$&')}*`)) {
+    for (const key of await this.storedKeys()) {
       if ((await this.#redis.type(key)) === 'zset') {
         const factor = key.includes('-line:') ? 1_000 : 1
         for (const member of await this.#redis.zrange(key, 0, '-1')) {

@@ -4,6 +4,7 @@ import { compileGraph } from '../../src/flow/compile.ts'
 import { flow } from '../../src/flow/flow.ts'
 import type { Graph } from '../../src/flow/graph.ts'
 import { orElse, settled } from '../../src/flow/joins.ts'
+import { task } from '../../src/flow/task.ts'
 import { alert, list, ping, take } from './tasks.ts'
 
 const sample = flow({ name: 'sample', input: z.object({ url: z.string() }) }, (input) => {
@@ -97,6 +98,19 @@ describe('the content hash', () => {
       JSON.parse(json),
     ]
     expect(same.map((graph) => compileGraph(graph).hash)).toEqual(same.map(() => hash))
+  })
+
+  test('has the lock of a node in it, but not that of a task, which workers look up', () => {
+    const locked = task({ name: 'take', input: z.unknown(), lock: () => 'a' }, () => null)
+    const without = task({ name: 'take', input: z.unknown() }, () => null)
+    const graphOf = (call: typeof locked) =>
+      compileGraph(flow({ name: 'f', input: z.object({}) }, () => call({})).graph)
+    const own = compileGraph(
+      flow({ name: 'f', input: z.object({}) }, () => locked.with({ lock: 'b' })({})).graph,
+    )
+    expect(graphOf(locked).hash).toBe(graphOf(without).hash)
+    expect(own.hash).not.toBe(graphOf(locked).hash)
+    expect(own.json).toContain('"lock":"b"')
   })
 
   test('is another one for another graph', () => {

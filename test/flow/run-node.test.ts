@@ -109,6 +109,7 @@ describe('flow.asRun', () => {
 
   test.each<[string, object, string]>([
     ['a timeout', { timeout: '1s' }, 'crawl.asRun(): ✖ Unrecognized key: "timeout"'],
+    ['a lock', { lock: 'a' }, 'crawl.asRun(): ✖ Unrecognized key: "lock"'],
     ['a bad key', { key: 'a/b' }, 'crawl.asRun(): ✖ expected 1 to 100 letters'],
     ['a bad retry', { retry: -1 }, 'crawl.asRun(): ✖ retry: expected a number of retries'],
     [

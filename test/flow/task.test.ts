@@ -13,7 +13,16 @@ describe('task', () => {
     const output = z.string()
     const run = () => 'x'
     const defined = task(
-      { name: 'send', input, output, retry: 5, timeout: '30s', queue: 'mail', priority: 3 },
+      {
+        name: 'send',
+        input,
+        output,
+        retry: 5,
+        timeout: '30s',
+        queue: 'mail',
+        priority: 3,
+        lock: 'mails',
+      },
       run,
     )
     expect(defined.kind).toBe('task')
@@ -27,6 +36,7 @@ describe('task', () => {
       timeoutMs: 30_000,
       queue: 'mail',
       priority: 3,
+      lock: 'mails',
     })
   })
 
@@ -49,6 +59,9 @@ describe('task', () => {
     ['a bad policy', { name: 'a', input, retry: -1 }, () => 1, 'got -1'],
     ['a colon in the queue', { name: 'a', input, queue: 'a:b' }, () => 1, 'without ":"'],
     ['a negative priority', { name: 'a', input, priority: -1 }, () => 1, 'got -1\n  → at priority'],
+    ['an empty lock', { name: 'a', input, lock: '' }, () => 1, 'got ""\n  → at lock'],
+    ['a long lock', { name: 'a', input, lock: 'x'.repeat(257) }, () => 1, '1 to 256 characters'],
+    ['a lock of no kind', { name: 'a', input, lock: 7 }, () => 1, 'or a function (input) => key'],
     ['no handler', { name: 'a', input }, undefined, 'expected the handler, a function'],
   ])('refuses %s', (_name, options, run, message) => {
     const define = () => Reflect.apply(task, undefined, [options, run])
@@ -74,7 +87,10 @@ describe('with', () => {
   }
 
   test.each<[string, unknown, string]>([
-    ['an unknown option', { lock: 'a' }, 'ping.with(): '],
+    ['an unknown option', { locks: 'a' }, 'ping.with(): '],
+    ['an empty lock', { lock: '' }, 'lock\'s key: 1 to 256 characters, got ""'],
+    ['a lock that is too long', { lock: 'x'.repeat(257) }, "expected a lock's key"],
+    ['a lock made by a function', { lock: () => 'a' }, "expected a lock's key"],
     ['a key with the mark of virtual nodes', { key: '$gate' }, 'got "$gate"\n  → at key'],
     ['a key with a prefix', { key: 'eu/ping' }, 'got "eu/ping"'],
     ['a key that is taken', { key: 'list' }, 'got "list" again'],

@@ -37,6 +37,7 @@ export function snapshot(
       state: 'pending',
       waitingFor: null,
       waitingForRun: null,
+      waitingForLock: null,
       childFlow: null,
       waitingSince: null,
       forgiven: false,

@@ -86,6 +86,8 @@ describe('what a plug-in decides', () => {
     ],
     ['a change below 0', { priority: { delta: -9 } }, { place: { queue: 'default', priority: 0 } }],
     ['another queue', { queue: 'slow' }, { place: { queue: 'slow', priority: 2 } }],
+    ['a lock', { lock: 'account 7' }, { lock: 'account 7' }],
+    ['no lock any more', { lock: null }, { lock: null }],
   ])('may be %s', (_name, answer, expected) => {
     const input = failedAttempt(
       giving(() => answer),
@@ -104,6 +106,7 @@ describe('what a plug-in decides', () => {
         { priority: 2 },
       )
       expect(decideRetry(input)).not.toHaveProperty('place')
+      expect(decideRetry(input)).not.toHaveProperty('lock')
     },
   )
 
@@ -115,8 +118,9 @@ describe('what a plug-in decides', () => {
     ['a delay of 31,700 years', { retryIn: 1e15 }, 'expected at most 10 years'],
     ['a time in 31,700 years', { retryAt: new Date(8e15) }, 'expected a time within 10 years'],
     ['an invalid time', { retryAt: new Date('no') }, 'expected a valid Date'],
-    ['a lock', { lock: 'a' }, "locks don't exist yet"],
-    ['a lock to release', { lock: null }, "locks don't exist yet"],
+    ['an empty lock', { lock: '' }, "expected a lock's key: 1 to 256 characters, or null, got"],
+    ['a lock that is no text', { lock: 7 }, "expected a lock's key: 1 to 256 characters, or null"],
+    ['a long lock', { lock: 'x'.repeat(257) }, "expected a lock's key: 1 to 256 characters"],
     ['a bad queue', { queue: 'a:b' }, "expected a queue's name"],
     ['a bad priority', { priority: -1 }, 'expected a whole number from 0 to 2097152'],
     ['a bad delta', { priority: { delta: 0.5 } }, '{ delta: a whole number }'],

@@ -37,6 +37,7 @@ export function failedAttempt(
       input: { url: 'https://example.org', tags: ['a'] },
       priority: 0,
       queue: 'default',
+      lock: null,
       startedAt: NOW - 100,
       firstStartedAt: NOW - 100,
       delays: [],

@@ -70,6 +70,7 @@ function decide(
       input: null,
       priority: 0,
       queue: 'default',
+      lock: null,
       startedAt: 0,
       firstStartedAt: 0,
       delays: [],

@@ -71,6 +71,12 @@ task({ name: 'a', input: z.object({}), retries: 5 }, () => 1)
 task({ name: 'a', input: z.object({}), timeout: '5 parsecs' }, () => 1)
 // @ts-expect-error no schema
 task({ name: 'a' }, () => 1)
+task({ name: 'a', input: z.object({}), lock: 'x' }, () => 1)
+task({ name: 'a', input: z.object({ id: z.string() }), lock: ({ id }) => `x-${id}` }, () => 1)
+// @ts-expect-error the input has no such field
+task({ name: 'a', input: z.object({ n: z.int() }), lock: ({ id }) => `x-${id}` }, () => 1)
+// @ts-expect-error no text
+task({ name: 'a', input: z.object({}), lock: () => 1 }, () => 1)
 task({ name: 'a', input: z.object({}), retry: 5, timeout: '30s', queue: 'q', priority: 1 }, () => 1)
 
 export const calls = flow({ name: 'calls', input: z.object({ url: z.string() }) }, (input) => {
@@ -96,7 +102,10 @@ export const calls = flow({ name: 'calls', input: z.object({ url: z.string() }) 
   // @ts-expect-error a promise
   fetchPage({ url: Promise.resolve('x') })
   // @ts-expect-error an option that doesn't exist
+  fetchPage.with({ locks: 'x' })
   fetchPage.with({ lock: 'x' })
+  // @ts-expect-error the lock of a node is data
+  fetchPage.with({ lock: () => 'x' })
   // @ts-expect-error a trigger that doesn't exist
   fetchPage.with({ trigger: 'never' })
   fetchPage.with({ trigger: atLeast(2, 'failed'), skipOnUpstreamSkip: true })

@@ -56,10 +56,11 @@ function causesText({ causes, causedBy }: NodeSnapshot): string {
 }
 
 function waitingText(
-  { waitingFor: cause, waitingForRun }: NodeSnapshot,
+  { waitingFor: cause, waitingForRun, waitingForLock }: NodeSnapshot,
   left: number | null,
 ): string {
   if (waitingForRun !== null) return `waits for child ${waitingForRun}`
+  if (waitingForLock !== null) return `waits for lock ${waitingForLock}`
   if (cause === 'no_handler') return 'no worker knows it'
   if (cause === 'budget' || cause === 'breaker') return `waits for ${cause}`
   return left === null ? 'waiting' : `starts in ${countdownText(left)}`

@@ -36,7 +36,7 @@ end
 -- Arguments: run, index, node (as it was when the reconciler looked)
 -- Returns as `rescue`.
 -- A node that waits for a child run which is gone goes on, and finds that out.
-local ADOPTED = {Y = '+', R = '', T = '~', W = '~', H = '~', B = '~', O = '~', C = '+'}
+local ADOPTED = {Y = '+', R = '', T = '~', W = '~', H = '~', B = '~', O = '~', L = '~', C = '+'}
 
 local function adopt(run, index, seenNode)
   local stored = readRun(run, '0')

@@ -10,8 +10,9 @@
 --   skipped      skipped|JSON of the thrown Skip     dependants of the node
 --   expanded     ''                                  dependants of the node: a map whose items are all made (expand.lua)
 --   condition_false  ''                              dependants of the node; no attempt was made of the grant
---   parked       kind|JSON for the day it gives up   <state letter>.<waitMs>.<waitedMs>.<limitMs>: what it waits for (H, B or
---     O, see node.lua), when to look again, and how long it has waited; for H only the limit counts, the rest is known here
+--   parked       kind|JSON for the day it gives up; the key of a lock   <state letter>.<waitMs>.<waitedMs>.<limitMs>: what it
+--     waits for (H, B, O or L, see node.lua), when to look again, and how long it has waited; for H only the limit counts, the
+--     rest is known here. A lock whose turn has come meanwhile is not waited for (wake.lua)
 --   awaiting     ''                                 ''     the node leaves its row until `child` has ended; if it has ended
 --     since it was started (see await-child.lua), the attempt goes on at once
 --   child: '', or the child run that it awaits; of an attempt that awaited one and ends, that child: it need not be kept any
@@ -95,6 +96,13 @@ function OUTCOMES.parked(change, attempt, detail)
   if letter == 'H' then
     since = int(match(attempt.x, '/(%-?%d+)$') or ended)
     wait = handlerWait(ended - since, tonumber(limitMs))
+  end
+  if letter == 'L' then
+    change.set['lk' .. attempt.index] = attempt.payload
+    if fieldOf(change, 'lt' .. attempt.index) == attempt.number then
+      change.spent[#change.spent + 1] = 'lt' .. attempt.index
+      wait = 0
+    end
   end
   if not wait then
     return OUTCOMES.failed(change, attempt, graphField(change, 'd', attempt.index) or '')

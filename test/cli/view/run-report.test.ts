@@ -87,6 +87,18 @@ describe('reportRun', () => {
     ])
   })
 
+  test('says of a node that waits for a lock which', () => {
+    const waiting = node('call', {
+      state: 'waiting',
+      waitingFor: 'lock',
+      waitingForLock: 'account-7',
+      waitingSince: 1_000,
+      dueAt: 16_000,
+    })
+    const lines = reportRun(run([waiting]), 6_000, terminal).split('\n')
+    expect(lines[3]).toMatch(/^ ⧗ {2}call +waits for lock account-7 {2}5s$/)
+  })
+
   test('says of a node that will be retried when', () => {
     const retrying = node('call', { state: 'retrying', dueAt: 31_000, attempts: 1 })
     const lines = reportRun(run([retrying]), 6_000, terminal).split('\n')

@@ -71,5 +71,7 @@ export const HOSTILE_POLICIES: readonly HostilePolicy[] = [
   ),
   hostile('unknown-queue', () => ({ queue: 'nowhere' })),
   hostile('bad-queue', () => ({ queue: 'a:b' })),
-  hostile('locks', () => ({ lock: 'a' })),
+  hostile('locks', once({ lock: 'a' }), 'predicate_false', 1),
+  hostile('bad-lock', () => ({ lock: '' })),
+  hostile('lock-object', () => ({ lock: {} })),
 ]
