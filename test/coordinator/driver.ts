@@ -122,6 +122,12 @@ export class Driver {
     )
   }
 
+  /** A driver of a run of a graph that shares this one's shard and settings. */
+  beside(graph: CompiledGraph, runId: string): Driver {
+    const { known: _, ...options } = this.#options
+    return new Driver(this.redis, graph, { ...options, namespace: this.namespace, runId })
+  }
+
   /** Activates a ticket's job: a new lease, and the lock as BullMQ would hold it. */
   async deliver(ticket: number, options: DeliveryOptions = {}): Promise<Delivery> {
     const before = this.#jobs.get(ticket) ?? { stalled: 0, made: 0 }
@@ -436,6 +442,13 @@ export function retryIn(delayMs: number, place: Place | null = null, message = '
 
 export function interruption(): Outcome {
   return { kind: 'interrupted', log: failureLog('interrupted', 'stopped', 'exhausted') }
+}
+
+/** How an attempt ends that has read a child run. */
+export function afterReading(child: string, outcome: Outcome): Outcome {
+  const { kind } = outcome
+  const hasRead = kind === 'succeeded' || kind === 'failed' || kind === 'retry'
+  return hasRead ? { ...outcome, child } : outcome
 }
 
 export function noHandler(limitMs: number): Outcome {

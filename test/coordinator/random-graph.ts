@@ -12,6 +12,7 @@ import {
   mapOf,
   type NodeSpec,
   node,
+  runNode,
   settledOf,
 } from './graphs.ts'
 import type { Step } from './run-model.ts'
@@ -67,6 +68,8 @@ interface Drawn {
   readonly upstreams: readonly number[]
   /** Of each item of a map around it, in turn. */
   readonly steps: readonly (readonly Step[])[]
+  /** True if its work is a child run. */
+  readonly isRun: boolean
   readonly map: DrawnMap | null
 }
 
@@ -90,6 +93,7 @@ function drawnIn(shape: fc.Arbitrary<Shape>, map: fc.Arbitrary<DrawnMap | null>)
     skipOnUpstreamSkip: fc.constantFrom(null, null, true, false),
     upstreams,
     steps: fc.array(steps, { minLength: 1, maxLength: 3 }),
+    isRun: fc.constantFrom(false, false, false, false, false, true),
     map,
   })
 }
@@ -164,8 +168,9 @@ interface Made {
 
 function describeRun(nodes: readonly Made[]): string {
   const lines = nodes.map(({ spec, steps, items }) => {
-    const kind = spec.kind === 'task' ? JSON.stringify(spec.trigger) : spec.kind
-    const skips = spec.kind === 'task' ? (spec.skipOnUpstreamSkip ?? '') : ''
+    const isWork = spec.kind === 'task' || spec.kind === 'run'
+    const kind = `${spec.kind}${isWork ? ` ${JSON.stringify(spec.trigger)}` : ''}`
+    const skips = isWork ? (spec.skipOnUpstreamSkip ?? '') : ''
     const tolerated = spec.kind === 'group' ? (spec.tolerate ?? '') : (items?.join('/') ?? '')
     return `${spec.key}: ${kind} ${skips}${tolerated} of [${spec.after.join()}]: ${steps.join(' / ')}`
   })
@@ -175,6 +180,7 @@ function describeRun(nodes: readonly Made[]): string {
 /** `before`: the nodes that it may wait for; `all`: those of the whole graph. */
 function nodesOf(place: Drawn, before: readonly Made[], all: readonly Made[], prefix = ''): Made[] {
   const { shape, trigger, steps } = place
+  const work = place.isRun ? runNode : node
   const key = `${prefix}n${all.length}`
   // In a body, `before` holds nodes of that body only; what is in a map inside of it is no upstream.
   const candidates = prefix === '' ? before.filter(({ spec }) => !spec.map) : before
@@ -185,17 +191,17 @@ function nodesOf(place: Drawn, before: readonly Made[], all: readonly Made[], pr
   const [x, y] = upstreams
   const just = (spec: NodeSpec): Made[] => [{ spec, steps }]
   if (shape === 'map' && place.map) return mapped(key, place, place.map, upstreams, all)
-  if (x === undefined || shape === 'root') return just(node(key))
-  if (shape === 'plain') return just(node(key, upstreams))
+  if (x === undefined || shape === 'root') return just(work(key))
+  if (shape === 'plain') return just(work(key, upstreams))
   if (shape === 'triggered') {
     const skipOnUpstreamSkip = isFast(trigger) ? null : place.skipOnUpstreamSkip
     const skips = skipOnUpstreamSkip === null ? {} : { skipOnUpstreamSkip }
-    return just(node(key, upstreams, { trigger: possible(trigger, upstreams.length), ...skips }))
+    return just(work(key, upstreams, { trigger: possible(trigger, upstreams.length), ...skips }))
   }
   if (shape === 'settled') return just(settledOf(key, x))
   if (shape === 'join' && y !== undefined) return just(join(key, x, y))
   if (shape === 'first' && y !== undefined) return just(firstOf(key, upstreams))
-  return shape === 'rescued' ? rescued(key, steps) : planB(key, x, steps)
+  return shape === 'rescued' ? rescued(key, work, steps) : planB(key, x, work, steps)
 }
 
 /** A map, its body, the end of an item, and groups. */
@@ -236,17 +242,17 @@ function mapped(
 }
 
 /** x, or else a plan. */
-function planB(key: string, x: string, steps: Made['steps']): Made[] {
-  const specs = [gate(key, x), node(`${key}-plan`, [key]), join(`${key}-join`, x, `${key}-plan`)]
+function planB(key: string, x: string, work: typeof node, steps: Made['steps']): Made[] {
+  const specs = [gate(key, x), work(`${key}-plan`, [key]), join(`${key}-join`, x, `${key}-plan`)]
   return specs.map((spec) => ({ spec, steps }))
 }
 
 /** A failure that makes another node fail, with a plan for the latter. */
-function rescued(key: string, steps: Made['steps']): Made[] {
+function rescued(key: string, work: typeof node, steps: Made['steps']): Made[] {
   return [
-    { spec: node(key), steps: [['fail']] },
+    { spec: work(key), steps: [['fail']] },
     { spec: node(`${key}-x`, [key]), steps },
-    ...planB(`${key}-gate`, `${key}-x`, [['succeed']]),
+    ...planB(`${key}-gate`, `${key}-x`, work, [['succeed']]),
   ]
 }
 

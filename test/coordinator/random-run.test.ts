@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RunSnapshot, SkipReason } from '../../src/coordinator/run-snapshot.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
-import type { GraphNode } from '../../src/flow/graph.ts'
+import { type GraphNode, isWorkNode } from '../../src/flow/graph.ts'
 import { templateOf } from '../../src/flow/instances.ts'
 import { NAMED_TRIGGERS } from '../../src/flow/trigger.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Tally } from '../setup/tally.ts'
 import { useRedis } from './driver.ts'
 import { randomRun } from './random-graph.ts'
-import { execute, expected, outcomeOf, placesIn } from './random-property.ts'
+import { execute, expected, outcomeOf, placesIn, wrongChildren } from './random-property.ts'
 import { endedRows } from './random-run.ts'
 import { descendantsOf, type ExpectedRun, forgivable, type Place } from './run-model.ts'
 
@@ -25,7 +25,9 @@ describeWithRedis(
           const { run: ended, outcome } = await outcomeOf(driver)
           const model = expected(run, workers, ended)
           expect(outcome).toEqual(model)
+          expect(await wrongChildren(workers)).toEqual([])
           count(tally, run.graph, ended, model)
+          for (const [event, times] of workers.events) tally.add(event, times)
           for (const { attempts, log, state } of ended.nodes) {
             const unsuccessful = state === 'succeeded' && attempts > 0 ? attempts - 1 : attempts
             expect(log.map(({ attempt }) => attempt)).toEqual(
@@ -33,7 +35,7 @@ describeWithRedis(
             )
           }
         }),
-        { numRuns: 1_800 },
+        { numRuns: Number(process.env.NR ?? 1_800), endOnFailure: !!process.env.NR },
       )
       console.table(tally.table)
       expect(tally.rarerThan(500, EVERYTHING)).toEqual([])
@@ -71,6 +73,7 @@ describeWithRedis(
             return
           }
           const { run: ended, outcome } = await outcomeOf(driver)
+          expect(await wrongChildren(workers)).toEqual([])
           const { state, nodes } = expected(run, workers, ended)
           expect(outcome).toEqual({
             state,
@@ -114,6 +117,7 @@ function count(
     if (!node) throw new Error(`no node ${index}`)
     const { state, forgiven, skipReason } = model.nodes[i] ?? {}
     tally.add(`of ${ruleText(node)}`)
+    if (node.kind === 'run') tally.add(`of run${node.map === undefined ? '' : ' of an item'}`)
     if (node.map !== undefined) tally.add('of an item')
     tally.add(`${state}${forgiven ? ', forgiven' : ''}${skipReason ? ` ${skipReason}` : ''}`)
   }
@@ -122,7 +126,7 @@ function count(
 function ruleText(node: GraphNode): string {
   if (node.kind === 'map') return node.map === undefined ? 'map' : 'map in a map'
   if (node.kind === 'group') return node.tolerate === undefined ? 'group' : 'tolerant group'
-  if (node.kind !== 'task') return node.kind
+  if (!isWorkNode(node)) return node.kind
   const { trigger } = node
   return typeof trigger === 'string' ? trigger : `${trigger.kind} ${trigger.of}`
 }
