@@ -144,7 +144,7 @@ function fateOf(planned: readonly Step[], choose: (choices: number) => number): 
   const step = planned.find((planned) => planned !== 'interrupted') ?? 'succeed'
   if (step === 'succeed') return 'succeeded'
   if (step === 'skip') return 'cancelled'
-  return (['failed', 'failed', 'failed', 'refused', 'cancelled'] as const)[choose(5)] ?? 'failed'
+  return (['failed', 'refused', 'cancelled'] as const)[choose(3)] ?? 'failed'
 }
 
 const ONE = graphOf([node('a')])

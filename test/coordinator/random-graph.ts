@@ -86,14 +86,15 @@ interface DrawnMap {
 
 const upstreams = fc.array(fc.nat(MAX_NODES), { minLength: 1, maxLength: 4 })
 
-function drawnIn(shape: fc.Arbitrary<Shape>, map: fc.Arbitrary<DrawnMap | null>) {
+/** `tasks`: to one node whose work is a child run. */
+function drawnIn(shape: fc.Arbitrary<Shape>, map: fc.Arbitrary<DrawnMap | null>, tasks = 1) {
   return fc.record({
     shape,
     trigger: triggers,
     skipOnUpstreamSkip: fc.constantFrom(null, null, true, false),
     upstreams,
     steps: fc.array(steps, { minLength: 1, maxLength: 3 }),
-    isRun: fc.constantFrom(false, false, false, false, false, true),
+    isRun: fc.nat(tasks).map((drawn) => drawn === tasks),
     map,
   })
 }
@@ -124,13 +125,15 @@ const withMaps = (weight: number) =>
 
 const innermost = drawnIn(plainShape, fc.constant(null))
 const inBody = drawnIn(withMaps(50), mapOver(innermost, 3))
-const drawn: fc.Arbitrary<Drawn> = drawnIn(withMaps(4), mapOver(inBody, 4))
+const drawn: fc.Arbitrary<Drawn> = drawnIn(withMaps(4), mapOver(inBody, 4), 5)
 
 /** Any kind of node with any upstreams, far more than flows can build: the scripts must cope with all. */
 export const randomRun: fc.Arbitrary<RandomRun> = runOf(drawn)
 
 /** The same without maps. */
-export const plainRandomRun: fc.Arbitrary<RandomRun> = runOf(innermost)
+export const plainRandomRun: fc.Arbitrary<RandomRun> = runOf(
+  drawnIn(plainShape, fc.constant(null), 5),
+)
 
 function runOf(place: fc.Arbitrary<Drawn>): fc.Arbitrary<RandomRun> {
   return fc
