@@ -1,8 +1,8 @@
 import type { Grant } from '../../src/coordinator/answers.ts'
 import type { Delivery, Outcome } from '../../src/coordinator/coordinator.ts'
 import { childRunId } from '../../src/core/ids.ts'
-import { graphOf, node, runNode } from './graphs.ts'
 import { afterReading, type Driver, failure, interruption, retryIn, success } from './driver.ts'
+import { graphOf, node, runNode } from './graphs.ts'
 import type { RandomRun } from './random-graph.ts'
 import type { Step } from './run-model.ts'
 
@@ -52,10 +52,13 @@ export class ChildCalls {
     planned: readonly Step[],
   ): Promise<AttemptEnding | 'asked' | 'lost'> {
     const name = `${grant.index}#${grant.attempt}`
-    const prepared = this.#prepared.get(name)
-    this.#prepared.delete(name)
-    if (prepared) return prepared
     const { choose } = this.#family
+    const prepared = this.#prepared.get(name)
+    if (prepared) {
+      if (choose(2) === 0) return 'asked'
+      this.#prepared.delete(name)
+      return prepared
+    }
     const isInterrupted = planned[0] === 'interrupted'
     const interrupted = { outcome: interruption(), step: planned[0] ?? null }
     if (isInterrupted && choose(2) === 0) return interrupted
@@ -65,7 +68,7 @@ export class ChildCalls {
     return 'asked'
   }
 
-  /** What an attempt learns that is not the newest of its node: nothing. */
+  /** An attempt whose lease was lost asks for its child. */
   async askTooLate(delivery: Delivery, grant: Grant): Promise<void> {
     const answer = await this.#await(delivery, grant)
     if (answer.status !== 'refused') throw new Error(`a late awaitChild: ${answer.status}`)
@@ -123,14 +126,12 @@ export class ChildCalls {
       note('child read: succeeded')
       return { outcome: afterReading(child, success()), step: 'succeed' }
     }
-    if (state === 'C' || state === 'X') {
-      note(`child read: ${state === 'C' ? 'cancelled' : 'refused'}`)
-    }
+    note(`child read: ${state === 'C' ? 'cancelled' : state === 'X' ? 'refused' : 'failed'}`)
     if (planned[0] === 'retry') {
-      note('child read: failed, retried')
+      note('failed by a child, and retried')
       return { outcome: afterReading(child, retryIn(choose(2))), step: 'retry' }
     }
-    note('child read: failed for good')
+    note('failed by a child')
     return { outcome: afterReading(child, failure()), step: 'fail' }
   }
 

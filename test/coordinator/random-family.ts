@@ -10,6 +10,8 @@ export interface Family extends Omit<Relatives, 'start'> {
   start(runId: string, fate: Fate, parent: RunWork): void
   /** Adds a ticket of one of its runs. */
   add(runId: string, ticket: number): void
+  /** True if the job of a child run is gone before a worker has opened it. */
+  isLost(runId: string): boolean
   /** Lets something happen at any time. */
   later(action: () => Promise<void>): void
 }
@@ -73,8 +75,13 @@ export class UnreliableWorkers implements Family {
     this.events.set(event, (this.events.get(event) ?? 0) + 1)
   }
 
-  later(action: () => Promise<void>): void {
+  later = (action: () => Promise<void>): void => {
     this.#actions.push(action)
+  }
+
+  isLost(runId: string): boolean {
+    const work = this.#works.get(runId)
+    return work !== undefined && !work.wasDelivered && work.pending === 0
   }
 
   add(runId: string, ticket: number): void {
@@ -92,17 +99,23 @@ export class UnreliableWorkers implements Family {
     const driver = parent.driver.beside(run.graph, runId)
     const work = new RunWork(driver, run, this, fate, generation)
     this.#works.set(runId, work)
-    work.add([{ ticket: 0 }])
+    if (this.choose(10) === 0) this.note('job of a child lost')
+    else work.add([{ ticket: 0 }])
     this.note(generation === 1 ? 'child started' : 'child of a child started')
-    if (fate === 'cancelled') this.cancel(driver)
+    if (fate === 'cancelled') this.cancel(driver, this.choose(4))
   }
 
-  /** Somebody cancels a run at any time, and does so again if he is lost before he has added what it released. */
-  cancel(driver: Driver): void {
+  /**
+   * Somebody cancels a run at any time, and does so again if he is lost before he has added what it released.
+   *
+   * @param patience how often he looks at it before
+   */
+  cancel(driver: Driver, patience: number): void {
     this.later(async () => {
+      if (patience > 0) return this.cancel(driver, patience - 1)
       const answer = await driver.coordinator.cancel(driver.runId)
       if (answer.status === 'refused') return
-      if (this.choose(4) === 0) this.cancel(driver)
+      if (this.choose(4) === 0) this.cancel(driver, 0)
       else for (const { runId = '', ticket } of answer.toAdd) this.add(runId, ticket)
     })
   }

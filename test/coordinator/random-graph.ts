@@ -125,7 +125,7 @@ const withMaps = (weight: number) =>
 
 const innermost = drawnIn(plainShape, fc.constant(null))
 const inBody = drawnIn(withMaps(50), mapOver(innermost, 3))
-const drawn: fc.Arbitrary<Drawn> = drawnIn(withMaps(4), mapOver(inBody, 4), 5)
+const drawn: fc.Arbitrary<Drawn> = drawnIn(withMaps(4), mapOver(inBody, 4), 4)
 
 /** Any kind of node with any upstreams, far more than flows can build: the scripts must cope with all. */
 export const randomRun: fc.Arbitrary<RandomRun> = runOf(drawn)

@@ -6,8 +6,8 @@ import { isFinalNodeState, type NodeState } from '../../src/core/states.ts'
 import type { CompiledGraph } from '../../src/flow/compile.ts'
 import { templateOf } from '../../src/flow/instances.ts'
 import { Driver } from './driver.ts'
-import type { RandomRun } from './random-graph.ts'
 import { UnreliableWorkers } from './random-family.ts'
+import type { RandomRun } from './random-graph.ts'
 import type { RunWork } from './random-run.ts'
 import { type ExpectedRun, expectedRun, type Place } from './run-model.ts'
 
@@ -16,20 +16,30 @@ const MAX_CRASHES = 2
 /** How long the driver's runs are kept after their end, at most. */
 const KEPT_MS = 7_200_000
 
-/** Runs a random graph to its end; `script`: other scripts than the real ones. */
-export async function execute(
+interface Execution {
+  readonly driver: Driver
+  readonly workers: UnreliableWorkers
+}
+
+/** Makes the workers of a random graph; `script`: other scripts than the real ones. */
+export function begin(
   redis: RedisConnection,
   run: RandomRun,
   choose: (choices: number) => number,
   script?: Script,
-): Promise<{ readonly driver: Driver; readonly workers: UnreliableWorkers }> {
+): Execution {
   const driver = new Driver(redis, run.graph, {
     maxCrashes: MAX_CRASHES,
     ...(script && { script }),
   })
-  const workers = new UnreliableWorkers(driver, run, choose)
-  await workers.work()
-  return { driver, workers }
+  return { driver, workers: new UnreliableWorkers(driver, run, choose) }
+}
+
+/** The same, and runs it to its end. */
+export async function execute(...run: Parameters<typeof begin>): Promise<Execution> {
+  const execution = begin(...run)
+  await execution.workers.work()
+  return execution
 }
 
 /** How the run should have ended, given what happened to its attempts. */
@@ -60,7 +70,9 @@ export async function wrongChildren({ children }: UnreliableWorkers): Promise<st
   return found.flat()
 }
 
-async function problemOf({ driver, run, fate, happened, wasRetried }: RunWork) {
+async function problemOf({ driver, run, fate, happened, wasRetried, wasDelivered }: RunWork) {
+  // Its job was lost, and its node failed before anybody looked.
+  if (!wasDelivered) return null
   const { redis, keys, runId } = driver
   const ttl = await redis.pttl(keys.run(runId))
   if (ttl < 0 || ttl > KEPT_MS) return `it is kept for ${ttl} ms`

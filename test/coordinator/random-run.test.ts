@@ -9,11 +9,11 @@ import { describeWithRedis } from '../setup/namespace.ts'
 import { Tally } from '../setup/tally.ts'
 import { useRedis } from './driver.ts'
 import { randomRun } from './random-graph.ts'
-import { execute, expected, outcomeOf, placesIn, wrongChildren } from './random-property.ts'
+import { begin, execute, expected, outcomeOf, placesIn, wrongChildren } from './random-property.ts'
 import { endedRows } from './random-run.ts'
 import { descendantsOf, type ExpectedRun, forgivable, type Place } from './run-model.ts'
 
-const RUNS = Number(process.env.NR ?? 1_700)
+const RUNS = 2_100
 
 /** Checks are made side by side: most of their time is Redis' answers' way. */
 const LANES = 3
@@ -44,6 +44,7 @@ describeWithRedis(
       )
       console.table(tally.table)
       expect(tally.rarerThan(500, EVERYTHING)).toEqual([])
+      expect(tally.rarerThan(100, CHILD_EVENTS)).toEqual([])
     }, 600_000)
 
     test('ends as if the failed node had succeeded at once, after it was retried by hand', async () => {
@@ -92,25 +93,66 @@ describeWithRedis(
         }),
       )
     }, 120_000)
+
+    test('that is cancelled at any time leaves no attempt and no child that goes on', async () => {
+      const tally = new Tally()
+      await hold(
+        200,
+        fc.asyncProperty(randomRun, fc.infiniteStream(fc.nat()), async (run, draws) => {
+          const choose = chooser(draws)
+          const { driver, workers } = begin(redis(), run, choose)
+          workers.cancel(driver, choose(60))
+          await workers.work()
+          const { state } = await driver.read()
+          tally.add(`run ${state}`)
+          expect(await wrongChildren(workers)).toEqual([])
+          if (state !== 'cancelled') await outcomeOf(driver)
+          for (const child of workers.children) tally.add(`child ${await child.driver.field('s')}`)
+        }),
+      )
+      console.table(tally.table)
+      expect(tally.rarerThan(20, ['run cancelled', 'child C', 'child S'])).toEqual([])
+    }, 120_000)
   },
   { needs: 'real' },
 )
 
 /** Checks a property so often. */
 async function hold<T>(runs: number, property: fc.IAsyncPropertyWithHooks<T>): Promise<void> {
-  const settings = { numRuns: Math.ceil(runs / LANES), endOnFailure: !!process.env.NR }
+  const settings = { numRuns: Math.ceil(runs / LANES) }
   await Promise.all(Array.from({ length: LANES }, () => fc.assert(property, settings)))
 }
 
 const VIRTUAL = [
+  'run',
   ...['gate', 'join', 'first', 'settled', 'succeeded', 'item'],
   ...['map', 'map in a map', 'group', 'tolerant group'],
 ]
 const COUNTS = ['at_least', 'at_most'].flatMap((kind) => [`${kind} success`, `${kind} failed`])
 const SKIPS: SkipReason[] = ['upstream_skipped', 'not_needed', 'condition', 'thrown']
 
-/** Every trigger, virtual node and outcome. */
+/** How a child ends, seen from its node, and what that makes of the node. */
+const CHILD_ENDS = [
+  ...['succeeded', 'failed', 'refused', 'cancelled'].map((end) => `child read: ${end}`),
+  ...['failed by a child', 'failed by a child, and retried'],
+  ...['child ended before awaiting', 'child ended after awaiting'],
+]
+
+/** What comes between a node and its child. */
+const CHILD_EVENTS = [
+  'of run of an item',
+  'child of a child started',
+  'child retried by hand',
+  'worker lost: before the job of the child',
+  'worker lost: after the job of the child',
+  'job of a child lost',
+  'waiting node given to a new ticket',
+  'awaiting settled again, late',
+]
+
+/** Every trigger, virtual node, child's end and outcome. */
 const EVERYTHING = [
+  ...CHILD_ENDS,
   ...[...NAMED_TRIGGERS, ...COUNTS, ...VIRTUAL].map((rule) => `of ${rule}`),
   ...['succeeded', 'failed', 'failed, forgiven', 'upstream_failed', 'upstream_failed, forgiven'],
   ...SKIPS.map((reason) => `skipped ${reason}`),

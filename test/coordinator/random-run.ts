@@ -1,5 +1,6 @@
 import type { ClaimAnswer, Grant, RowLeft, TicketToAdd } from '../../src/coordinator/answers.ts'
 import { type Delivery, type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
+import type { GraphNode } from '../../src/flow/graph.ts'
 import { templateOf } from '../../src/flow/instances.ts'
 import {
   type Driver,
@@ -47,6 +48,7 @@ export class RunWork {
   readonly #working: Working[] = []
   readonly #grants = new Set<string>()
   #isOpen: boolean = false
+  #wasDelivered: boolean = false
   #wasRetried: boolean = false
 
   constructor(driver: Driver, run: RandomRun, family: Family, fate: Fate, generation: number) {
@@ -73,6 +75,11 @@ export class RunWork {
     return this.#wasRetried
   }
 
+  /** True if a worker has had one of its jobs. */
+  get wasDelivered(): boolean {
+    return this.#wasDelivered
+  }
+
   /** Goes on with one of its jobs. */
   async step(choice: number): Promise<void> {
     const ticket = [...this.#waiting.keys()][choice]
@@ -96,6 +103,7 @@ export class RunWork {
   }
 
   async #deliver(ticket: number): Promise<void> {
+    this.#wasDelivered = true
     const how = this.#waiting.get(ticket)
     this.#waiting.delete(ticket)
     const delivery = await this.driver.deliver(ticket, {
@@ -186,7 +194,7 @@ export class RunWork {
     const { index } = grant
     const planned = this.#plannedFor(index)
     const step = planned[0] ?? 'succeed'
-    const node = this.driver.graph.graph.nodes[templateOf(index)]
+    const node = this.#nodeAt(index)
     if (node?.kind === 'map' && step === 'succeed') {
       return (await this.#makeItems(working, grant)) ? null : { outcome: EXPANDED, step }
     }
@@ -204,13 +212,7 @@ export class RunWork {
     attempts.splice(attempts.indexOf(grant), 1)
     const goOn = step === 'interrupted' ? STOP : this.#drawGoOn()
     const settle = () =>
-      this.driver.settle(
-        delivery,
-        this.driver.keyOf(grant.index),
-        outcome,
-        grant.attempt,
-        goOn,
-      )
+      this.driver.settle(delivery, this.driver.keyOf(grant.index), outcome, grant.attempt, goOn)
     const answer = await settle()
     if (answer.status === 'refused') {
       await this.#expectCancelled(answer.reason)
@@ -218,7 +220,7 @@ export class RunWork {
     }
     if ((await this.driver.nodesLeft()) < 0) throw new Error('more ended than there is')
     this.#noteEnding(grant, ending)
-    if (outcome.kind === 'awaiting') await this.#noteWait(outcome.child, settle)
+    if (outcome.kind === 'awaiting') await this.#noteWait(grant.index, outcome.child, settle)
     if (this.#choose(4) === 0) return await this.#settleAgain(working, answer, settle)
     this.#start(attempts, answer.grants)
     if (attempts.length === 0 && this.#choose(4) === 0) {
@@ -255,17 +257,30 @@ export class RunWork {
     if (hasRead && outcome.kind !== 'succeeded') this.#children.hasFailed(index)
   }
 
-  async #noteWait(child: string, settle: () => Promise<unknown>): Promise<void> {
+  async #noteWait(index: number, child: string, settle: () => Promise<unknown>): Promise<void> {
+    const { note, later } = this.#family
     const state = await this.driver.redis.hget(this.driver.keys.run(child), 's')
     const hasEnded = state !== null && state !== 'R'
-    this.#family.note(hasEnded ? 'child ended before awaiting' : 'child ended after awaiting')
+    note(hasEnded ? 'child ended before awaiting' : 'child ended after awaiting')
+    if (hasEnded) return
     // A connection that was lost for long sends again what was not answered.
-    if (!hasEnded && this.#choose(4) === 0) {
-      this.#family.later(async () => {
+    if (this.#choose(4) === 0) {
+      later(async () => {
         await settle()
-        this.#family.note('awaiting settled again, late')
+        note('awaiting settled again, late')
       })
     }
+    if (this.#family.isLost(child) || this.#choose(10) === 0) later(() => this.#reconcile(index))
+  }
+
+  /** What the reconciler does with a node that waits for a child whose job is lost, as far as it knows. */
+  async #reconcile(index: number): Promise<void> {
+    const packed = await this.driver.field(`n${index}`)
+    if (!packed?.startsWith('C')) return
+    const answer = await this.driver.coordinator.adopt(this.driver.runId, index, packed)
+    if (answer.status === 'refused') return await this.#expectCancelled(answer.reason)
+    this.#family.note('waiting node given to a new ticket')
+    this.add(answer.toAdd)
   }
 
   /** Makes one chunk of a map's items. True if there was one to make, or the worker was lost. */
@@ -288,6 +303,10 @@ export class RunWork {
     if (this.#choose(6) === 0) await this.#crash(working)
     else this.add(answer.toAdd)
     return true
+  }
+
+  #nodeAt(index: number): GraphNode | undefined {
+    return this.driver.graph.graph.nodes[templateOf(index)]
   }
 
   #plannedFor(index: number): Step[] {
@@ -322,7 +341,7 @@ export class RunWork {
     this.#leave(working)
     if (rowLeft === 'more' || rowLeft === 'delayed') this.#waiting.set(working.ticket, 'new')
     const mayBeRetried = rowLeft === 'failed' && this.generation > 0
-    if (mayBeRetried && this.#choose(6) === 0) this.#family.later(() => this.#retryByHand())
+    if (mayBeRetried && this.#choose(3) === 0) this.#family.later(() => this.#retryByHand())
   }
 
   #leave(working: Working): void {
@@ -337,8 +356,10 @@ export class RunWork {
     this.#waiting.set(ticket, 'redelivered')
     if (this.#choose(2) === 0) return
     await this.#deliver(ticket)
-    for (const { index, attempt } of attempts) {
+    for (const grant of attempts) {
+      const { index, attempt } = grant
       const key = this.driver.keyOf(index)
+      if (this.#nodeAt(index)?.kind === 'run') await this.#children.askTooLate(delivery, grant)
       const late = await this.driver.settle(delivery, key, success(), attempt)
       if (late.status !== 'refused')
         throw new Error(`a late settle was taken: ${JSON.stringify(late)}`)
@@ -354,9 +375,7 @@ export class RunWork {
   }
 
   #isBusy(ticket: number): boolean {
-    return (
-      this.#waiting.has(ticket) || this.#working.some((working) => working.ticket === ticket)
-    )
+    return this.#waiting.has(ticket) || this.#working.some((working) => working.ticket === ticket)
   }
 }
 
