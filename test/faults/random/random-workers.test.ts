@@ -25,7 +25,8 @@ function count(tally: Tally, program: Program, { run, nodes }: Expectation): voi
 }
 
 function ruleOf(item: Item): string {
-  if (item.kind === 'map') return `map, ${item.form}`
+  if (item.kind === 'map')
+    return `map of ${item.form}${item.inside === undefined ? '' : ', in a map'}`
   if (item.kind === 'group') return item.tolerate === null ? 'group' : 'tolerant group'
   if (item.kind !== 'task') return item.kind
   const { trigger } = item
@@ -43,11 +44,11 @@ describeWithRedis(
       const draw = seeded(seed)
       const programs = Array.from({ length: PROGRAMS }, (_, i) => {
         const program = drawProgram(draw)
-        return { program, flow: programFlow(`p${i}`, program) }
+        return { program, ...programFlow(`p${i}`, program) }
       })
       const scene = openScene(onTestFinished)
       const options = {
-        flows: programs.map(({ flow }) => flow),
+        flows: programs.flatMap(({ flow, child }) => [flow, child]),
         queues: { default: { concurrency: 8 }, side: { concurrency: 4 } },
         leaseDuration: 5_000,
         stalledInterval: 500,

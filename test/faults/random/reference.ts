@@ -1,5 +1,6 @@
 import type { FinalNodeState, FinalRunState, Trigger } from '../../../src/index.ts'
-import type { Item, Program, Script } from './program.ts'
+import type { Item, Program } from './program.ts'
+import type { Script } from './script.ts'
 
 /** How a node of a program should end. */
 export interface ExpectedNode {
@@ -47,11 +48,11 @@ export function expectationOf(program: Program): Expectation {
   return { run: isGreen ? 'succeeded' : 'failed', nodes: made }
 }
 
-/** A map that doesn't run makes no items. */
+/** A map that doesn't run makes no items, nor do the maps in these. */
 function exists(program: Program, i: number, states: readonly FinalNodeState[]): boolean {
   const item = program[i]
-  const map = item && item.kind !== 'group' && 'map' in item ? item.map : undefined
-  return map === undefined || states[map] === 'succeeded'
+  const map = item && 'inside' in item ? item.inside : undefined
+  return map === undefined || (states[map] === 'succeeded' && exists(program, map, states))
 }
 
 /** How many attempts the script takes. */
