@@ -70,14 +70,12 @@ interface Place {
 function addFlow(items: Item[], { key, map, inside }: Place, draw: Draw): number {
   const place = { map, inside }
   const a = addTask(items, { ...place, key: `${key}/a`, uses: [], isRun: map.run === 'a' }, draw)
-  let last = a
-  if (map.inner) {
-    const inner = { ...map.inner, key: `${key}/m`, uses: [a], inside }
-    last = addMap(items, inner, draw).at(-1) ?? a
-  }
+  const inner = map.inner && { ...map.inner, key: `${key}/m`, uses: [a], inside }
+  const groups = inner ? addMap(items, inner, draw) : [a]
+  const last = groups.at(-1) ?? a
   const isRun = map.run === 'b'
   const b = addTask(items, { ...place, key: `${key}/b`, uses: [last], isRun }, draw)
-  return items.push({ kind: 'item', of: b, inside }) - 1
+  return items.push({ kind: 'item', of: [...groups.slice(0, -1), b], inside }) - 1
 }
 
 function addTask(

@@ -74,8 +74,8 @@ type Mark =
   | { readonly kind: 'gate'; readonly of: number; end: number }
   | { readonly kind: 'join'; readonly x: number; readonly y: number }
   | { readonly kind: 'first'; readonly of: readonly number[] }
-  /** The end of an item of a mapped flow. */
-  | { readonly kind: 'item'; readonly of: number; readonly inside: number }
+  /** The end of an item of a mapped flow: it waits for all that no other node of the flow waits for. */
+  | { readonly kind: 'item'; readonly of: readonly number[]; readonly inside: number }
 
 /** A node of a program; others are named by their position, and come before it. */
 export type Item = TaskItem | MapItem | GroupItem | Mark

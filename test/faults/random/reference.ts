@@ -70,6 +70,7 @@ function upstreamsOf(item: Item, program: Program): readonly number[] {
       return isPlain(item) ? [...all] : [...new Set([...all].map((i) => toldOf(i, program)))]
     }
     case 'first':
+    case 'item':
       return item.of
     case 'settled':
     case 'gate':
@@ -78,8 +79,6 @@ function upstreamsOf(item: Item, program: Program): readonly number[] {
       return [item.x, item.y]
     case 'map':
       return [...item.uses, ...item.gates]
-    case 'item':
-      return [item.of]
     case 'group':
       return [item.map, ...item.items]
   }
@@ -124,6 +123,7 @@ function endingOf(item: Item, program: Program, endings: readonly Ending[]): End
     case 'item':
     case 'join':
     case 'first':
+      if (item.kind === 'item' && someFailed) return UPSTREAM_FAILED
       if (upstreams.includes('succeeded')) return SUCCEEDED
       return someFailed ? UPSTREAM_FAILED : skippedBy('upstream_skipped')
     case 'task': {
