@@ -2,6 +2,7 @@ import type { Driver } from './driver.ts'
 import { childRun, type Fate, type Relatives } from './random-children.ts'
 import type { RandomRun } from './random-graph.ts'
 import { type EndedRow, RunWork } from './random-run.ts'
+import { rerunsOf } from './rerun-driver.ts'
 import type { Step } from './run-model.ts'
 
 /** What workers share that execute the runs of one family. */
@@ -71,6 +72,16 @@ export class UnreliableWorkers implements Family {
     await this.work()
   }
 
+  /** The same by the operation that retries a node by its name. Nothing happens if it is refused. */
+  async retryNode(index: number, descendants: readonly number[]): Promise<void> {
+    const { driver } = this.#root
+    const answer = await rerunsOf(driver, driver.maxCrashes).retryNodes(driver.runId, index)
+    if (answer.status === 'refused') return
+    this.#root.succeedNext([index], descendants)
+    this.#root.add(answer.toAdd)
+    await this.work()
+  }
+
   note = (event: string): void => {
     this.events.set(event, (this.events.get(event) ?? 0) + 1)
   }
@@ -103,6 +114,25 @@ export class UnreliableWorkers implements Family {
     else work.add([{ ticket: 0 }])
     this.note(generation === 1 ? 'child started' : 'child of a child started')
     if (fate === 'cancelled') this.cancel(driver, this.choose(4))
+    if (this.choose(8) === 0) this.pause(driver, this.choose(4))
+  }
+
+  /** Somebody pauses a run after he has looked at it so often, and resumes it at any time. */
+  pause(driver: Driver, patience: number): void {
+    this.later(async () => {
+      if (patience > 0) return this.pause(driver, patience - 1)
+      const { status } = await driver.coordinator.pause(driver.runId)
+      if (status === 'refused') return
+      this.note('run paused')
+      this.later(() => this.#resume(driver))
+    })
+  }
+
+  async #resume({ coordinator, runId }: Driver): Promise<void> {
+    const answer = await coordinator.resume(runId)
+    if (answer.status === 'refused') return
+    for (const { ticket } of answer.toAdd) this.add(runId, ticket)
+    this.note(answer.toAdd.length > 0 ? 'run resumed, with parked nodes' : 'run resumed')
   }
 
   /**

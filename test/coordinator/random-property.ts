@@ -32,7 +32,9 @@ export function begin(
     maxCrashes: MAX_CRASHES,
     ...(script && { script }),
   })
-  return { driver, workers: new UnreliableWorkers(driver, run, choose) }
+  const workers = new UnreliableWorkers(driver, run, choose)
+  if (choose(4) === 0) workers.pause(driver, choose(40))
+  return { driver, workers }
 }
 
 /** The same, and runs it to its end. */

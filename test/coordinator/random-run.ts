@@ -88,18 +88,23 @@ export class RunWork {
     else if (working) await this.#goOn(working)
   }
 
-  /**
-   * Presses Retry on an ended row's job. What its nodes' steps were, they succeed now, unless a worker is lost; so do
-   * those of their `descendants` whose condition was not true before.
-   */
+  /** Presses Retry on an ended row's job. */
   pressRetry({ ticket, indices }: EndedRow, descendants: readonly number[]): void {
+    this.succeedNext(indices, descendants)
+    this.#waiting.set(ticket, 'retriedByHand')
+  }
+
+  /**
+   * What the steps of nodes were that are retried by hand, they succeed now, unless a worker is lost; so do those of
+   * their `descendants` whose condition was not true before.
+   */
+  succeedNext(indices: readonly number[], descendants: readonly number[]): void {
     const unmet = descendants.filter((index) => this.happened.get(index)?.[0] === 'unmet')
     for (const index of [...indices, ...unmet]) {
       this.#planned.set(index, [])
       this.happened.set(index, [])
     }
     this.#wasRetried = true
-    this.#waiting.set(ticket, 'retriedByHand')
   }
 
   async #deliver(ticket: number): Promise<void> {

@@ -56,9 +56,7 @@ async function childEnds(
 ): Promise<ChildEnds[]> {
   const found = nodes.map(async ({ key }) => {
     const own = children.filter(({ node }) => node === key)
-    const ends = await Promise.all(
-      own.map(async ({ runId }) => (await producer.run(runId).state()) ?? 'unknown'),
-    )
+    const ends = await Promise.all(own.map(({ runId }) => producer.run(runId).state()))
     return { node: key, ends }
   })
   return (await Promise.all(found)).filter(({ ends }) => ends.length > 0)
