@@ -1,13 +1,9 @@
-import type { Grant } from '../../src/coordinator/answers.ts'
+import type { Grant, TicketToAdd } from '../../src/coordinator/answers.ts'
 import type { Delivery, Outcome } from '../../src/coordinator/coordinator.ts'
 import { childRunId } from '../../src/core/ids.ts'
 import { afterReading, type Driver, failure, interruption, retryIn, success } from './driver.ts'
-import { graphOf, node, runNode } from './graphs.ts'
-import type { RandomRun } from './random-graph.ts'
+import { type Fate, fateOf } from './random-child-run.ts'
 import type { Step } from './run-model.ts'
-
-/** How a child run ends unless its workers are lost too often; `cancelled`: at any time, if it has not failed by then. */
-export type Fate = 'succeeded' | 'failed' | 'refused' | 'cancelled'
 
 /** How an attempt ends; without a step, it goes on later. */
 export interface AttemptEnding {
@@ -20,8 +16,14 @@ export interface Relatives {
   readonly choose: (choices: number) => number
   /** Something happened that the test counts. */
   note(event: string): void
+  /** Lets something happen at any time. */
+  later(action: () => Promise<void>): void
   /** Adds the job of a child run. */
   start(runId: string, fate: Fate): void
+  /** True if the job of a child run is gone before a worker has opened it. */
+  isLost(runId: string): boolean
+  /** Adds tickets of the run. */
+  add(tickets: readonly TicketToAdd[]): void
 }
 
 const FLOW = 'test-flow'
@@ -139,33 +141,33 @@ export class ChildCalls {
   hasFailed(index: number): void {
     this.#failed.set(index, 1 + (this.#failed.get(index) ?? 0))
   }
-}
 
-function fateOf(planned: readonly Step[], choose: (choices: number) => number): Fate {
-  const step = planned.find((planned) => planned !== 'interrupted') ?? 'succeed'
-  if (step === 'succeed') return 'succeeded'
-  if (step === 'skip') return 'cancelled'
-  return (['failed', 'refused', 'cancelled'] as const)[choose(3)] ?? 'failed'
-}
+  /** A node waits for its child now, or goes on at once. `settle`: what told so. */
+  async wait(index: number, child: string, settle: () => Promise<unknown>): Promise<void> {
+    const { choose, note, later, isLost } = this.#family
+    const state = await this.#driver.redis.hget(this.#driver.keys.run(child), 's')
+    const hasEnded = state !== null && state !== 'R'
+    note(hasEnded ? 'child ended before awaiting' : 'child ended after awaiting')
+    if (hasEnded) return
+    // A connection that was lost for long sends again what was not answered.
+    if (choose(4) === 0) {
+      later(async () => {
+        await settle()
+        note('awaiting settled again, late')
+      })
+    }
+    if (isLost(child) || choose(10) === 0) later(() => this.#reconcile(index))
+  }
 
-const ONE = graphOf([node('a')])
-const CHAIN = graphOf([node('a'), node('b', ['a'])])
-const NESTED = graphOf([runNode('x')])
-
-/** A child run that is to end so. Only those of the first generation have children of their own. */
-export function childRun(
-  fate: Fate,
-  generation: number,
-  choose: (choices: number) => number,
-): RandomRun {
-  const graphs = generation === 1 ? [ONE, ONE, CHAIN, NESTED] : [ONE]
-  const graph = graphs[choose(graphs.length)] ?? ONE
-  const before = (['retry', 'interrupted'] as const).filter(() => choose(4) === 0)
-  const steps: readonly Step[] = [...before, fate === 'succeeded' ? 'succeed' : 'fail']
-  const last = graph.graph.nodes.length - 1
-  return {
-    graph,
-    stepsOf: (index) => (index === last ? steps : ['succeed']),
-    itemsOf: () => 0,
+  /** What the reconciler does with a node that waits for a child whose job is lost, as far as it knows. */
+  async #reconcile(index: number): Promise<void> {
+    const { runId, coordinator } = this.#driver
+    const packed = await this.#driver.field(`n${index}`)
+    if (!packed?.startsWith('C')) return
+    const answer = await coordinator.adopt(runId, index, packed)
+    // The run was cancelled.
+    if (answer.status === 'refused') return
+    this.#family.note('waiting node given to a new ticket')
+    this.#family.add(answer.toAdd)
   }
 }

@@ -1,20 +1,18 @@
 import type { Driver } from './driver.ts'
-import { childRun, type Fate, type Relatives } from './random-children.ts'
+import type { EndedRow } from './ended-rows.ts'
+import { childRun, type Fate } from './random-child-run.ts'
+import type { Relatives } from './random-children.ts'
 import type { RandomRun } from './random-graph.ts'
-import { type EndedRow, RunWork } from './random-run.ts'
+import { RunWork } from './random-run.ts'
 import { rerunsOf } from './rerun-driver.ts'
 import type { Step } from './run-model.ts'
 
 /** What workers share that execute the runs of one family. */
-export interface Family extends Omit<Relatives, 'start'> {
+export interface Family extends Omit<Relatives, 'start' | 'add'> {
   /** Makes a child run unless it is known, and adds its job. */
   start(runId: string, fate: Fate, parent: RunWork): void
   /** Adds a ticket of one of its runs. */
   add(runId: string, ticket: number): void
-  /** True if the job of a child run is gone before a worker has opened it. */
-  isLost(runId: string): boolean
-  /** Lets something happen at any time. */
-  later(action: () => Promise<void>): void
 }
 
 /**

@@ -8,12 +8,12 @@ import { NAMED_TRIGGERS } from '../../src/flow/trigger.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Tally } from '../setup/tally.ts'
 import { useRedis } from './driver.ts'
+import { endedRows } from './ended-rows.ts'
 import { randomRun } from './random-graph.ts'
 import { begin, execute, expected, outcomeOf, placesIn, wrongChildren } from './random-property.ts'
-import { endedRows } from './random-run.ts'
 import { descendantsOf, type ExpectedRun, forgivable, type Place } from './run-model.ts'
 
-const RUNS = 2_100
+const RUNS = 1_900
 
 /** Checks are made side by side: most of their time is Redis' answers' way. */
 const LANES = 3

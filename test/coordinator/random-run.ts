@@ -2,19 +2,13 @@ import type { ClaimAnswer, Grant, RowLeft, TicketToAdd } from '../../src/coordin
 import { type Delivery, type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
 import type { GraphNode } from '../../src/flow/graph.ts'
 import { templateOf } from '../../src/flow/instances.ts'
-import {
-  type Driver,
-  failure,
-  granted,
-  interruption,
-  retryIn,
-  type Settled,
-  skip,
-  success,
-} from './driver.ts'
-import { type AttemptEnding, ChildCalls, type Fate } from './random-children.ts'
+import { type Driver, type Settled, success } from './driver.ts'
+import { type EndedRow, endedRows } from './ended-rows.ts'
+import type { Fate } from './random-child-run.ts'
+import { type AttemptEnding, ChildCalls } from './random-children.ts'
 import type { Family } from './random-family.ts'
 import type { RandomRun } from './random-graph.ts'
+import { NodeSteps, outcomeOf } from './random-steps.ts'
 import type { Step } from './run-model.ts'
 
 const EXPANDED: Outcome = { kind: 'expanded' }
@@ -35,9 +29,7 @@ export class RunWork {
   readonly fate: Fate
   /** How many runs wait for it, one for the other. */
   readonly generation: number
-  /** What happened to each node's attempts (of the last manual retry on). */
-  readonly happened = new Map<number, Step[]>()
-  readonly #planned = new Map<number, Step[]>()
+  readonly #steps: NodeSteps
   /** How many items each attempt of a map has made. */
   readonly #made = new Map<string, number>()
   readonly #family: Family
@@ -56,13 +48,20 @@ export class RunWork {
     this.run = run
     this.fate = fate
     this.generation = generation
+    this.#steps = new NodeSteps(run)
     this.#family = family
     this.#choose = family.choose
     this.#children = new ChildCalls(driver, {
-      choose: family.choose,
-      note: family.note,
+      ...{ choose: family.choose, note: family.note, later: family.later },
+      isLost: (runId) => family.isLost(runId),
       start: (runId, fate) => family.start(runId, fate, this),
+      add: (tickets) => this.add(tickets),
     })
+  }
+
+  /** What happened to each node's attempts (of the last manual retry on). */
+  get happened(): ReadonlyMap<number, Step[]> {
+    return this.#steps.happened
   }
 
   /** How many jobs wait or are worked on. */
@@ -94,16 +93,9 @@ export class RunWork {
     this.#waiting.set(ticket, 'retriedByHand')
   }
 
-  /**
-   * What the steps of nodes were that are retried by hand, they succeed now, unless a worker is lost; so do those of
-   * their `descendants` whose condition was not true before.
-   */
+  /** See `NodeSteps.succeedNext`. */
   succeedNext(indices: readonly number[], descendants: readonly number[]): void {
-    const unmet = descendants.filter((index) => this.happened.get(index)?.[0] === 'unmet')
-    for (const index of [...indices, ...unmet]) {
-      this.#planned.set(index, [])
-      this.happened.set(index, [])
-    }
+    this.#steps.succeedNext(indices, descendants)
     this.#wasRetried = true
   }
 
@@ -197,7 +189,7 @@ export class RunWork {
   /** How an attempt ends. Null: not yet, or its worker was lost. */
   async #endingOf(working: Working, grant: Grant): Promise<AttemptEnding | null> {
     const { index } = grant
-    const planned = this.#plannedFor(index)
+    const planned = this.#steps.planned(index)
     const step = planned[0] ?? 'succeed'
     const node = this.#nodeAt(index)
     if (node?.kind === 'map' && step === 'succeed') {
@@ -225,7 +217,7 @@ export class RunWork {
     }
     if ((await this.driver.nodesLeft()) < 0) throw new Error('more ended than there is')
     this.#noteEnding(grant, ending)
-    if (outcome.kind === 'awaiting') await this.#noteWait(grant.index, outcome.child, settle)
+    if (outcome.kind === 'awaiting') await this.#children.wait(grant.index, outcome.child, settle)
     if (this.#choose(4) === 0) return await this.#settleAgain(working, answer, settle)
     this.#start(attempts, answer.grants)
     if (attempts.length === 0 && this.#choose(4) === 0) {
@@ -256,36 +248,9 @@ export class RunWork {
     // The attempt goes on, or none was made of this grant: its number is granted again.
     if (step === null || step === 'unmet') this.#grants.delete(`${index}#${attempt}`)
     if (step === null) return
-    this.#plannedFor(index).shift()
-    this.#note(index, step)
+    this.#steps.take(index, step)
     const hasRead = 'child' in outcome && outcome.child !== undefined
     if (hasRead && outcome.kind !== 'succeeded') this.#children.hasFailed(index)
-  }
-
-  async #noteWait(index: number, child: string, settle: () => Promise<unknown>): Promise<void> {
-    const { note, later } = this.#family
-    const state = await this.driver.redis.hget(this.driver.keys.run(child), 's')
-    const hasEnded = state !== null && state !== 'R'
-    note(hasEnded ? 'child ended before awaiting' : 'child ended after awaiting')
-    if (hasEnded) return
-    // A connection that was lost for long sends again what was not answered.
-    if (this.#choose(4) === 0) {
-      later(async () => {
-        await settle()
-        note('awaiting settled again, late')
-      })
-    }
-    if (this.#family.isLost(child) || this.#choose(10) === 0) later(() => this.#reconcile(index))
-  }
-
-  /** What the reconciler does with a node that waits for a child whose job is lost, as far as it knows. */
-  async #reconcile(index: number): Promise<void> {
-    const packed = await this.driver.field(`n${index}`)
-    if (!packed?.startsWith('C')) return
-    const answer = await this.driver.coordinator.adopt(this.driver.runId, index, packed)
-    if (answer.status === 'refused') return await this.#expectCancelled(answer.reason)
-    this.#family.note('waiting node given to a new ticket')
-    this.add(answer.toAdd)
   }
 
   /** Makes one chunk of a map's items. True if there was one to make, or the worker was lost. */
@@ -314,17 +279,6 @@ export class RunWork {
     return this.driver.graph.graph.nodes[templateOf(index)]
   }
 
-  #plannedFor(index: number): Step[] {
-    const planned = this.#planned.get(index) ?? [...this.run.stepsOf(index)]
-    this.#planned.set(index, planned)
-    return planned
-  }
-
-  #note(index: number, step: Step): void {
-    const happened = this.happened.get(index) ?? []
-    this.happened.set(index, [...happened, step])
-  }
-
   #drawGoOn(): GoOn {
     return { place: this.#choose(3) - 1, grain: 1 + this.#choose(4), slots: this.#choose(3) }
   }
@@ -332,7 +286,13 @@ export class RunWork {
   /** Under the same lease: what runs is told again, and what is ready is granted. */
   async #claimMore(working: Working): Promise<void> {
     const known = working.attempts.map(({ index, attempt }) => `${index}#${attempt}`)
-    const answer = granted(await this.driver.claim(working.delivery))
+    const answer = await this.driver.claim(working.delivery)
+    if (answer.status === 'ended') {
+      // What was left besides failed nodes is parked by a pause.
+      this.add(answer.toAdd)
+      return this.#leave(working)
+    }
+    if (answer.status !== 'granted') throw new Error(`nothing more: ${answer.status}`)
     this.#start(
       working.attempts,
       answer.grants.filter(({ index, attempt }) => !known.includes(`${index}#${attempt}`)),
@@ -357,7 +317,7 @@ export class RunWork {
   async #crash(working: Working): Promise<void> {
     this.#leave(working)
     const { ticket, delivery, attempts } = working
-    for (const { index } of attempts) this.#note(index, 'crash')
+    for (const { index } of attempts) this.#steps.note(index, 'crash')
     this.#waiting.set(ticket, 'redelivered')
     if (this.#choose(2) === 0) return
     await this.#deliver(ticket)
@@ -382,29 +342,4 @@ export class RunWork {
   #isBusy(ticket: number): boolean {
     return this.#waiting.has(ticket) || this.#working.some((working) => working.ticket === ticket)
   }
-}
-
-function outcomeOf(step: Step, choose: (choices: number) => number): Outcome {
-  if (step === 'succeed') return success()
-  if (step === 'fail') return failure()
-  if (step === 'interrupted') return interruption()
-  if (step === 'skip') return skip()
-  if (step === 'unmet') return { kind: 'condition_false' }
-  return retryIn(choose(2), choose(3) === 0 ? { queue: 'slow', priority: 1 } : null)
-}
-
-/** A ticket whose row holds only failed nodes. */
-export interface EndedRow {
-  readonly ticket: number
-  readonly indices: readonly number[]
-}
-
-export async function endedRows(driver: Driver): Promise<EndedRow[]> {
-  const fields = await driver.redis.hgetall(driver.keys.run(driver.runId))
-  return Object.entries(fields)
-    .filter(([name, row]) => /^t\d+$/.test(name) && row.startsWith('e|'))
-    .map(([name, row]) => ({
-      ticket: Number(name.slice(1)),
-      indices: [...row.matchAll(/!(\d+)/g)].map(([, index]) => Number(index)),
-    }))
 }
