@@ -150,7 +150,7 @@ export class ChildCalls {
     note(hasEnded ? 'child ended before awaiting' : 'child ended after awaiting')
     if (hasEnded) return
     // A connection that was lost for long sends again what was not answered.
-    if (choose(4) === 0) {
+    if (choose(2) === 0) {
       later(async () => {
         await settle()
         note('awaiting settled again, late')
