@@ -75,6 +75,7 @@ const MUTANTS: readonly Mutant[] = [
   },
 ]
 
+const RUNS = 400
 const redis = useRedis()
 
 describeWithRedis(
@@ -86,9 +87,9 @@ describeWithRedis(
         const source = readFragment(fragment)
         expect(source.split(line)).toHaveLength(2)
         const mutant = source.replace(line, () => wrong)
-        expect(await runsUntilWrong(redis(), fragment, mutant)).not.toBeNull()
+        expect(await runsUntilWrong(redis(), fragment, mutant, RUNS)).not.toBeNull()
       },
-      120_000,
+      240_000,
     )
   },
   { needs: 'real' },

@@ -12,20 +12,20 @@ import { type RandomRun, randomRun } from './random-graph.ts'
 import { execute, expected, outcomeOf, wrongChildren } from './random-property.ts'
 
 const SEED = 4711
-const RUNS = 400
 
 /**
- * How many of the random runs it takes, with another text of one Lua file, until one ends otherwise than the model says;
+ * How many of so many random runs it takes, with another text of one Lua file, until one ends otherwise than the model says;
  * null: all end as it says.
  */
 export async function runsUntilWrong(
   redis: RedisConnection,
   fragment: Fragment,
   source: string,
+  numRuns: number,
 ): Promise<number | null> {
   const script = loadMoves((name) => (name === fragment ? source : readFragment(name)))
   const choose = seeded(SEED)
-  const runs = fc.sample(randomRun, { seed: SEED, numRuns: RUNS })
+  const runs = fc.sample(randomRun, { seed: SEED, numRuns })
   for (const [i, run] of runs.entries()) {
     const isRight = await endsAsExpected(redis, run, choose, script)
     if (!isRight) return i + 1

@@ -207,7 +207,7 @@ local function answerBefore(change, attempt, granted, runState, lease, rowText)
   if granted > number then return {'refused', 'superseded'} end
   if attempt.state ~= 'R' then return storedAnswer(change, runState, attempt.ticket, attempt.index, lease, rowText) end
   if runState == 'C' then return {'refused', 'cancelled'} end
-  -- An attempt that waited for a child run may go on in another ticket, while this one still holds others.
+  -- An attempt that waited for a child run may go on in another ticket, while this one still holds other nodes.
   local isHeld = attempt.row and attempt.row.lease == lease and attempt.holder == attempt.ticket
   if not isHeld then return {'refused', 'superseded'} end
 end
@@ -231,7 +231,8 @@ local function readAttempt(arguments, i, packed, ticket, row)
   local index, number, outcome, payload, detail, goOn, child = unpack(arguments, i, i + ATTEMPT - 1)
   local state, granted, holder, retries, crashes, start, x = unpackNode(packed or '')
   local attempt = {index = index, number = number, outcome = outcome, payload = payload, detail = detail, goOn = goOn,
-    child = child, ticket = ticket, holder = holder, row = row, state = state, retries = retries, crashes = crashes, start = start, x = x}
+    child = child, ticket = ticket, holder = holder, row = row, state = state, retries = retries, crashes = crashes,
+    start = start, x = x}
   return attempt, granted
 end
 
