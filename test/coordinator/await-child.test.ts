@@ -8,6 +8,7 @@ import {
   retryIn,
   settledAnswer,
   success,
+  TAKEN_OVER,
   useRedis,
 } from './driver.ts'
 import { Family, GO_ON, KEPT_MS } from './family.ts'
@@ -351,6 +352,62 @@ describeWithRedis('a node that waits for a child run', () => {
     expect((await parent.read()).state).toBe('failed')
     expect((await child.settle('a')).toAdd).toEqual([])
     expect(await family.childTtl()).toBeLessThanOrEqual(KEPT_MS.succeededMs)
+  })
+})
+
+describeWithRedis('a node that goes on after its child in another ticket', () => {
+  test('is left alone by its first delivery, which still holds others and says again that it waits', async () => {
+    const family = new Family(redis(), { parent: [runNode('x'), node('b')], grain: 2 })
+    const { parent } = family
+    const old = await parent.openGranted({ free: 2 })
+    await family.awaitChild(old)
+    await old.settle('x', family.awaiting)
+    await (await family.child.openGranted()).settle('a')
+    const reader = await parent.claimGranted(1)
+    const before = await parent.dump()
+    expect(await parent.settle(old.delivery, 'x', family.awaiting, 1)).toEqual(TAKEN_OVER)
+    expect(await family.awaitChild(old)).toBe('superseded')
+    expect(await parent.dump()).toEqual(before)
+    await reader.settle('x', family.reading(success()))
+    expect(await old.settle('b')).toMatchObject({ rowLeft: 'empty', runEnd: 'succeeded' })
+  })
+})
+
+describeWithRedis('a child run whose node fails without reading it', () => {
+  const openWithOther = async () => {
+    const family = new Family(redis(), { parent: [runNode('x'), node('b')], maxCrashes: 0 })
+    await family.awaitChild(await family.parent.openGranted())
+    return family
+  }
+  const lose = ({ parent }: Family) =>
+    parent.deliver(0, { redelivered: true }).then((delivery) => parent.claim(delivery))
+
+  test('is left to its usual retention if it has ended, although its parent goes on', async () => {
+    const family = await openWithOther()
+    await (await family.child.openGranted()).settle('a')
+    expect(await family.childTtl()).toBeGreaterThan(KEPT_MS.failedMs)
+    expect((await lose(family)).status).toBe('ended')
+    expect((await family.parent.read()).state).toBe('running')
+    expect(await family.childTtl()).toBeLessThanOrEqual(KEPT_MS.succeededMs)
+  })
+
+  test('is left to its usual retention if it ends later', async () => {
+    const family = await openWithOther()
+    const child = await family.child.openGranted()
+    await lose(family)
+    expect((await child.settle('a')).toAdd).toEqual([])
+    expect(await family.childTtl()).toBeLessThanOrEqual(KEPT_MS.succeededMs)
+  })
+
+  test('is read after all when the node is retried by hand', async () => {
+    const family = await openWithOther()
+    const child = await family.child.openGranted()
+    await lose(family)
+    await child.settle('a')
+    const retried = await family.parent.claimGranted(0, { retriedByHand: true })
+    expect(await family.awaitChild(retried)).toBe('ended')
+    await retried.settle('x', family.reading(success()))
+    expect(await family.parent.field('a0')).toBeNull()
   })
 })
 

@@ -84,6 +84,7 @@ export type Granted = Extract<ClaimAnswer, { status: 'granted' }>
 export type Settled = Extract<SettleAnswer, { status: 'settled' }>
 
 const QUEUE = 'default'
+const MAX_CRASHES = 3
 let leases = 0
 
 /** Drives one run through the moves as workers would, without BullMQ: deliveries are locks that it sets by itself. */
@@ -116,10 +117,21 @@ export class Driver {
           succeededMs: options.succeededMs ?? 3_600_000,
           failedMs: options.failedMs ?? 7_200_000,
         },
-        maxCrashes: options.maxCrashes ?? 3,
+        maxCrashes: this.maxCrashes,
       },
       options.script,
     )
+  }
+
+  /** How many lost leases a node survives. */
+  get maxCrashes(): number {
+    return this.#options.maxCrashes ?? MAX_CRASHES
+  }
+
+  /** A driver of a run of a graph that shares this one's shard and settings. */
+  beside(graph: CompiledGraph, runId: string): Driver {
+    const { known: _, ...options } = this.#options
+    return new Driver(this.redis, graph, { ...options, namespace: this.namespace, runId })
   }
 
   /** Activates a ticket's job: a new lease, and the lock as BullMQ would hold it. */
@@ -437,6 +449,13 @@ export function retryIn(delayMs: number, place: Place | null = null, message = '
 
 export function interruption(): Outcome {
   return { kind: 'interrupted', log: failureLog('interrupted', 'stopped', 'exhausted') }
+}
+
+/** How an attempt ends that has read a child run. */
+export function afterReading(child: string, outcome: Outcome): Outcome {
+  const { kind } = outcome
+  const hasRead = kind === 'succeeded' || kind === 'failed' || kind === 'retry'
+  return hasRead ? { ...outcome, child } : outcome
 }
 
 export function noHandler(limitMs: number): Outcome {

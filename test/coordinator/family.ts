@@ -1,7 +1,7 @@
 import type { RedisConnection } from '../../src/coordinator/connection.ts'
 import type { GoOn, Outcome } from '../../src/coordinator/coordinator.ts'
 import { childRunId } from '../../src/core/ids.ts'
-import { type Active, Driver, type DriverOptions } from './driver.ts'
+import { type Active, afterReading, Driver, type DriverOptions } from './driver.ts'
 import { type NodeSpec, node, runNode } from './graphs.ts'
 
 /** A generous continuation: everything of the run's own place may go on. */
@@ -72,9 +72,7 @@ export class Family {
 
   /** How an attempt ends that has read the child. */
   reading(outcome: Outcome): Outcome {
-    const { kind } = outcome
-    const hasRead = kind === 'succeeded' || kind === 'failed' || kind === 'retry'
-    return hasRead ? { ...outcome, child: this.childId } : outcome
+    return afterReading(this.childId, outcome)
   }
 
   /** How long the child is kept from now on, in ms; -1 for ever. */

@@ -36,8 +36,12 @@ export function node(
 }
 
 /** A node that waits for a child run. */
-export function runNode(key: string, after: readonly string[] = []): NodeSpec {
-  return { kind: 'run', key, after, trigger: 'all_success' }
+export function runNode(
+  key: string,
+  after: readonly string[] = [],
+  { trigger = 'all_success', ...options }: TaskSpecOptions = {},
+): NodeSpec {
+  return { kind: 'run', key, after, trigger, ...options }
 }
 
 export function gate(key: string, x: string): NodeSpec {

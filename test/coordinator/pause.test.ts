@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { MoveBatch } from '../../src/coordinator/batch.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
-import { Driver, retryIn, tickets, useRedis } from './driver.ts'
+import { Driver, failure, retryIn, tickets, useRedis } from './driver.ts'
 import { node } from './graphs.ts'
 
 describeWithRedis('pause', () => {
@@ -15,6 +15,28 @@ describeWithRedis('pause', () => {
     expect(await active.settle('a')).toMatchObject({ rowLeft: 'empty', toAdd: [], grants: [] })
     expect(await driver.node('b')).toMatchObject({ state: 'waiting', waitingFor: 'pause' })
     expect((await driver.read()).state).toBe('paused')
+  })
+
+  test('ends with its run: what is retried by hand then runs', async () => {
+    const driver = new Driver(redis(), [node('a')])
+    const active = await driver.openGranted()
+    await driver.coordinator.pause(driver.runId)
+    await active.settle('a', failure())
+    expect((await driver.read()).state).toBe('failed')
+    const retried = await driver.claimGranted(0, { retriedByHand: true })
+    expect(retried.keys).toEqual(['a'])
+    await retried.settle('a')
+    expect((await driver.read()).state).toBe('succeeded')
+  })
+
+  test('outlives a manual retry in a run that has not ended', async () => {
+    const driver = new Driver(redis(), [node('a'), node('b')])
+    const active = await driver.openGranted()
+    await active.settle('a', failure())
+    await driver.coordinator.pause(driver.runId)
+    const answer = await driver.claim(await driver.deliver(0, { retriedByHand: true }))
+    expect(answer).toMatchObject({ status: 'granted', grants: [] })
+    expect(await driver.node('a')).toMatchObject({ waitingFor: 'pause' })
   })
 
   test('parks what a claim finds', async () => {

@@ -12,6 +12,7 @@ import {
   mapOf,
   type NodeSpec,
   node,
+  runNode,
   settledOf,
 } from './graphs.ts'
 import type { Step } from './run-model.ts'
@@ -67,6 +68,8 @@ interface Drawn {
   readonly upstreams: readonly number[]
   /** Of each item of a map around it, in turn. */
   readonly steps: readonly (readonly Step[])[]
+  /** True if its work is a child run. */
+  readonly isRun: boolean
   readonly map: DrawnMap | null
 }
 
@@ -83,13 +86,15 @@ interface DrawnMap {
 
 const upstreams = fc.array(fc.nat(MAX_NODES), { minLength: 1, maxLength: 4 })
 
-function drawnIn(shape: fc.Arbitrary<Shape>, map: fc.Arbitrary<DrawnMap | null>) {
+/** `tasks`: to one node whose work is a child run. */
+function drawnIn(shape: fc.Arbitrary<Shape>, map: fc.Arbitrary<DrawnMap | null>, tasks = 1) {
   return fc.record({
     shape,
     trigger: triggers,
     skipOnUpstreamSkip: fc.constantFrom(null, null, true, false),
     upstreams,
     steps: fc.array(steps, { minLength: 1, maxLength: 3 }),
+    isRun: fc.nat(tasks).map((drawn) => drawn === tasks),
     map,
   })
 }
@@ -120,13 +125,15 @@ const withMaps = (weight: number) =>
 
 const innermost = drawnIn(plainShape, fc.constant(null))
 const inBody = drawnIn(withMaps(50), mapOver(innermost, 3))
-const drawn: fc.Arbitrary<Drawn> = drawnIn(withMaps(4), mapOver(inBody, 4))
+const drawn: fc.Arbitrary<Drawn> = drawnIn(withMaps(4), mapOver(inBody, 4), 4)
 
 /** Any kind of node with any upstreams, far more than flows can build: the scripts must cope with all. */
 export const randomRun: fc.Arbitrary<RandomRun> = runOf(drawn)
 
 /** The same without maps. */
-export const plainRandomRun: fc.Arbitrary<RandomRun> = runOf(innermost)
+export const plainRandomRun: fc.Arbitrary<RandomRun> = runOf(
+  drawnIn(plainShape, fc.constant(null), 5),
+)
 
 function runOf(place: fc.Arbitrary<Drawn>): fc.Arbitrary<RandomRun> {
   return fc
@@ -164,8 +171,9 @@ interface Made {
 
 function describeRun(nodes: readonly Made[]): string {
   const lines = nodes.map(({ spec, steps, items }) => {
-    const kind = spec.kind === 'task' ? JSON.stringify(spec.trigger) : spec.kind
-    const skips = spec.kind === 'task' ? (spec.skipOnUpstreamSkip ?? '') : ''
+    const isWork = spec.kind === 'task' || spec.kind === 'run'
+    const kind = `${spec.kind}${isWork ? ` ${JSON.stringify(spec.trigger)}` : ''}`
+    const skips = isWork ? (spec.skipOnUpstreamSkip ?? '') : ''
     const tolerated = spec.kind === 'group' ? (spec.tolerate ?? '') : (items?.join('/') ?? '')
     return `${spec.key}: ${kind} ${skips}${tolerated} of [${spec.after.join()}]: ${steps.join(' / ')}`
   })
@@ -175,6 +183,7 @@ function describeRun(nodes: readonly Made[]): string {
 /** `before`: the nodes that it may wait for; `all`: those of the whole graph. */
 function nodesOf(place: Drawn, before: readonly Made[], all: readonly Made[], prefix = ''): Made[] {
   const { shape, trigger, steps } = place
+  const work = place.isRun ? runNode : node
   const key = `${prefix}n${all.length}`
   // In a body, `before` holds nodes of that body only; what is in a map inside of it is no upstream.
   const candidates = prefix === '' ? before.filter(({ spec }) => !spec.map) : before
@@ -185,17 +194,17 @@ function nodesOf(place: Drawn, before: readonly Made[], all: readonly Made[], pr
   const [x, y] = upstreams
   const just = (spec: NodeSpec): Made[] => [{ spec, steps }]
   if (shape === 'map' && place.map) return mapped(key, place, place.map, upstreams, all)
-  if (x === undefined || shape === 'root') return just(node(key))
-  if (shape === 'plain') return just(node(key, upstreams))
+  if (x === undefined || shape === 'root') return just(work(key))
+  if (shape === 'plain') return just(work(key, upstreams))
   if (shape === 'triggered') {
     const skipOnUpstreamSkip = isFast(trigger) ? null : place.skipOnUpstreamSkip
     const skips = skipOnUpstreamSkip === null ? {} : { skipOnUpstreamSkip }
-    return just(node(key, upstreams, { trigger: possible(trigger, upstreams.length), ...skips }))
+    return just(work(key, upstreams, { trigger: possible(trigger, upstreams.length), ...skips }))
   }
   if (shape === 'settled') return just(settledOf(key, x))
   if (shape === 'join' && y !== undefined) return just(join(key, x, y))
   if (shape === 'first' && y !== undefined) return just(firstOf(key, upstreams))
-  return shape === 'rescued' ? rescued(key, steps) : planB(key, x, steps)
+  return shape === 'rescued' ? rescued(key, work, steps) : planB(key, x, work, steps)
 }
 
 /** A map, its body, the end of an item, and groups. */
@@ -236,17 +245,17 @@ function mapped(
 }
 
 /** x, or else a plan. */
-function planB(key: string, x: string, steps: Made['steps']): Made[] {
-  const specs = [gate(key, x), node(`${key}-plan`, [key]), join(`${key}-join`, x, `${key}-plan`)]
+function planB(key: string, x: string, work: typeof node, steps: Made['steps']): Made[] {
+  const specs = [gate(key, x), work(`${key}-plan`, [key]), join(`${key}-join`, x, `${key}-plan`)]
   return specs.map((spec) => ({ spec, steps }))
 }
 
 /** A failure that makes another node fail, with a plan for the latter. */
-function rescued(key: string, steps: Made['steps']): Made[] {
+function rescued(key: string, work: typeof node, steps: Made['steps']): Made[] {
   return [
-    { spec: node(key), steps: [['fail']] },
+    { spec: work(key), steps: [['fail']] },
     { spec: node(`${key}-x`, [key]), steps },
-    ...planB(`${key}-gate`, `${key}-x`, [['succeed']]),
+    ...planB(`${key}-gate`, `${key}-x`, work, [['succeed']]),
   ]
 }
 

@@ -1,16 +1,11 @@
-import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { loadMoves, readFragment, type Script } from '../../src/coordinator/scripts.ts'
+import { readFragment } from '../../src/coordinator/scripts.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
-import { seeded } from '../setup/seeded.ts'
 import { useRedis } from './driver.ts'
-import { type RandomRun, randomRun } from './random-graph.ts'
-import { execute, expected, outcomeOf } from './random-property.ts'
+import { runsUntilWrong } from './random-mutants.ts'
 
 const redis = useRedis()
 const TABLE = 'lib/triggers'
-const SEED = 4711
 const RUNS = 150
 
 /** Another outcome for each: what a row would say if it were wrong. */
@@ -37,33 +32,6 @@ function mutantsOf(table: string): Mutant[] {
   })
 }
 
-/** How many of the random runs it takes until one ends otherwise than the model says; null: all end as it says. */
-async function runsUntilWrong(source: string): Promise<number | null> {
-  const script = loadMoves((name) => (name === TABLE ? source : readFragment(name)))
-  const choose = seeded(SEED)
-  const runs = fc.sample(randomRun, { seed: SEED, numRuns: RUNS })
-  for (const [i, run] of runs.entries()) {
-    const isRight = await endsAsExpected(run, choose, script)
-    if (!isRight) return i + 1
-  }
-  return null
-}
-
-async function endsAsExpected(
-  run: RandomRun,
-  choose: (choices: number) => number,
-  script: Script,
-): Promise<boolean> {
-  try {
-    const { driver, workers } = await execute(redis(), run, choose, script)
-    const { run: ended, outcome } = await outcomeOf(driver)
-    return isDeepStrictEqual(outcome, expected(run, workers, ended))
-  } catch {
-    // Something was left behind, or a node never ran that the model lets run.
-    return false
-  }
-}
-
 describeWithRedis(
   'the truth table',
   () => {
@@ -77,13 +45,13 @@ describeWithRedis(
     })
 
     test('agrees with the model as it is', async () => {
-      expect(await runsUntilWrong(table)).toBeNull()
+      expect(await runsUntilWrong(redis(), TABLE, table, RUNS)).toBeNull()
     }, 60_000)
 
     test.each(mutants)(
       'is caught by the random runs: $name',
       async ({ source }) => {
-        expect(await runsUntilWrong(source)).not.toBeNull()
+        expect(await runsUntilWrong(redis(), TABLE, source, RUNS)).not.toBeNull()
       },
       60_000,
     )

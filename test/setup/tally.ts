@@ -2,8 +2,8 @@
 export class Tally {
   readonly #counts = new Map<string, number>()
 
-  add(what: string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
+  add(what: string, times = 1): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + times)
   }
 
   /** For `console.table`. */

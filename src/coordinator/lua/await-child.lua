@@ -14,8 +14,9 @@ local function awaitChild(run, ticket, index, number, lease, key, child, flow)
   local state, packed, rowText, awaited = unpack(call('HMGET', runHash, 's', 'n' .. index, 't' .. ticket, 'a' .. index))
   if not state then return {'refused', 'no_run'} end
   if state ~= 'R' then return {'refused', 'cancelled'} end
-  local letter, granted = unpackNode(packed or '')
-  if letter ~= 'R' or granted ~= number or not rowText or readRow(rowText).lease ~= lease then
+  local letter, granted, holder = unpackNode(packed or '')
+  local isRunning = letter == 'R' and granted == number and holder == ticket
+  if not isRunning or not rowText or readRow(rowText).lease ~= lease then
     return {'refused', 'superseded'}
   end
   local childState = call('HGET', childHash, 's')

@@ -136,7 +136,10 @@ local function reopenNodes(change, runState, retried, ticketOf, by)
     change.left = change.left + 1
     if state == 'F' then change.failed = change.failed - 1 end
   end
-  if runState ~= 'R' then reopenRun(change.run) end
+  if runState ~= 'R' then
+    reopenRun(change.run)
+    change.paused = nil
+  end
   return nil
 end
 

@@ -215,7 +215,9 @@ local function answerBefore(change, attempt, granted, runState, lease, rowText)
   if granted > number then return {'refused', 'superseded'} end
   if attempt.state ~= 'R' then return storedAnswer(change, runState, attempt.ticket, attempt.index, lease, rowText) end
   if runState == 'C' then return {'refused', 'cancelled'} end
-  if not attempt.row or attempt.row.lease ~= lease then return {'refused', 'superseded'} end
+  -- An attempt that waited for a child run may go on in another ticket, while this one still holds other nodes.
+  local isHeld = attempt.row and attempt.row.lease == lease and attempt.holder == attempt.ticket
+  if not isHeld then return {'refused', 'superseded'} end
 end
 
 -- The children that these attempts have read, and that need not be kept for them any longer once that is written.
@@ -235,9 +237,10 @@ local ATTEMPT = 7 -- arguments of an attempt
 
 local function readAttempt(arguments, i, packed, ticket, row)
   local index, number, outcome, payload, detail, goOn, child = unpack(arguments, i, i + ATTEMPT - 1)
-  local state, granted, _, retries, crashes, start, x = unpackNode(packed or '')
+  local state, granted, holder, retries, crashes, start, x = unpackNode(packed or '')
   local attempt = {index = index, number = number, outcome = outcome, payload = payload, detail = detail, goOn = goOn,
-    child = child, ticket = ticket, row = row, state = state, retries = retries, crashes = crashes, start = start, x = x}
+    child = child, ticket = ticket, holder = holder, row = row, state = state, retries = retries, crashes = crashes,
+    start = start, x = x}
   return attempt, granted
 end
 
@@ -266,6 +269,7 @@ local function settleTogether(run, ticket, lease, at, graph, arguments, first, l
   local children = readChildren(change, ended)
   writeChange(change)
   for i = 1, #children do letGo(children[i]) end
+  letGoUnread(change)
   if change.left == 0 then
     answer[4] = endRun(change)
     answer[3] = joinTickets(answer[3], change.released)

@@ -2,51 +2,31 @@ import { z } from 'zod'
 import {
   and,
   type Flow,
-  fail,
   firstOf,
   flow,
   is,
-  NonRetryable,
   not,
   or,
   orElse,
   policy,
   type Ref,
-  Skip,
   settled,
-  task,
 } from '../../../src/index.ts'
-import type { Condition, Item, MapItem, Program } from './program.ts'
+import type { Condition, Item, Program } from './program.ts'
+import { mapOf } from './program-map-flow.ts'
+import { type ChildFlow, programTasks } from './program-tasks.ts'
 
-/** A result that is a failure. */
-const REFUSED = 'refused'
+/** A program as flows, written with the public functions. */
+export interface ProgramFlows {
+  readonly flow: Flow<{ start: string }, string>
+  /** The flow of its child runs. */
+  readonly child: ChildFlow
+}
 
-export type ProgramFlow = Flow<{ start: string }, string>
-
-/** The program as a flow, written with the public functions. Its handlers do what their scripts say. */
-export function programFlow(name: string, program: Program): ProgramFlow {
-  const step = task(
-    {
-      name: `${name}-step`,
-      input: z.object({ uses: z.array(z.unknown()) }),
-      failWhen: (output: string) => output === REFUSED,
-    },
-    (_, ctx) => {
-      const item = program.find((other) => other.kind === 'task' && other.key === ctx.node)
-      if (item?.kind !== 'task') throw new Error(`no script for ${ctx.node}`)
-      const { errors, by, last } = item.script
-      if (ctx.attempt <= errors || last === 'exhaust') {
-        const error = new Error(`failure ${ctx.attempt}`)
-        if (by === 'throw') throw error
-        return by === 'fail' ? fail(error) : REFUSED
-      }
-      if (last === 'abandon') throw new NonRetryable('given up')
-      if (last === 'skip') throw new Skip('nothing to do')
-      return ctx.node
-    },
-  )
-
-  return flow({ name, input: z.object({ start: z.string() }) }, (input) => {
+/** The program as a flow. Its handlers, and those of the child runs of its nodes, do what their scripts say. */
+export function programFlow(name: string, program: Program): ProgramFlows {
+  const { step, child } = programTasks(name, program)
+  const whole = flow({ name, input: z.object({ start: z.string() }) }, (input) => {
     const refs: Ref<string>[] = []
     const refAt = (i: number): Ref<string> => refs[i] ?? input.start
     const add = (item: Item & { kind: 'task' }) => {
@@ -57,7 +37,10 @@ export function programFlow(name: string, program: Program): ProgramFlow {
         ...{ key, trigger, skipOnUpstreamSkip, queue, delay: delayMs, retry, after },
         ...(condition && { if: conditionOf(condition) }),
       }
-      return step.with(options)({ uses: item.uses.map(refAt) })
+      const uses = item.uses.map(refAt)
+      return item.isRun
+        ? child.asRun(options)({ uses, key, items: [] })
+        : step.with(options)({ uses })
     }
     /** A task's value is its key, and the input says where it starts. */
     const conditionOf = ({ of, holds, form }: Condition): Ref<boolean> => {
@@ -66,36 +49,6 @@ export function programFlow(name: string, program: Program): ProgramFlow {
       if (form === 'is') return isTrue
       if (form === 'not') return not(is(ref, holds ? 'another' : value))
       return form === 'and' ? and(isTrue, not(not(isTrue))) : or(is(ref, 'neither'), isTrue)
-    }
-    const addMap = (at: number, map: MapItem): void => {
-      const { key, count, form, tolerate, maxRetries } = map
-      const retry = policy.constant({ delay: 5, maxRetries })
-      const uses = map.uses.map(refAt)
-      const numbers = Array.from({ length: count }, (_, i) => i)
-      const options = tolerate === null ? {} : { tolerate }
-      const groups: unknown[] = []
-      if (form === 'flow') {
-        const inner = flow(
-          { name: 'inner', input: z.object({ uses: z.array(z.unknown()) }) },
-          (given) => {
-            const a = step.with({ key: 'a', retry })({ uses: [given.uses] })
-            return { b: step.with({ key: 'b', retry })({ uses: [a] }) }
-          },
-        )
-        groups.push(inner.with({ key }).map(numbers, (n) => ({ uses: [n, ...uses] }), options))
-      } else {
-        const first = step
-          .with({ key, retry })
-          .map(numbers, (n) => ({ uses: [n, ...uses] }), options)
-        groups.push(first)
-        if (form === 'two stages') {
-          const second = step.with({ key: `${key}-b`, retry })
-          groups.push(second.map(first as never, (value: unknown) => ({ uses: [value] })))
-        }
-      }
-      // The tasks take any value, so one type of Ref serves all nodes.
-      for (const [i, group] of groups.entries()) refs[map.end - groups.length + i] = group as never
-      if (groups.length === 0) throw new Error(`the map ${at} has no group`)
     }
     const addRange = (from: number, to: number): void => {
       for (let i = from; i < to; i++) {
@@ -107,7 +60,8 @@ export function programFlow(name: string, program: Program): ProgramFlow {
           const [a = 0, b = 0] = item.of
           refs[i] = firstOf(refAt(a), refAt(b))
         } else if (item?.kind === 'map') {
-          addMap(i, item)
+          const groups = mapOf(item, item.uses.map(refAt), { step, child })
+          for (const [n, group] of groups.entries()) refs[item.end - groups.length + n] = group
           i = item.end - 1
         } else if (item?.kind === 'gate') {
           const { end } = item
@@ -123,4 +77,5 @@ export function programFlow(name: string, program: Program): ProgramFlow {
     addRange(0, program.length)
     return refAt(0)
   })
+  return { flow: whole, child }
 }

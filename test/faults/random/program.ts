@@ -1,15 +1,6 @@
 import { atLeast, atMost, type Trigger } from '../../../src/index.ts'
-
-/** How the attempts of a task's node end, one after the other, if it runs at all. */
-export interface Script {
-  /** Attempts that fail before the last one. */
-  readonly errors: number
-  /** How they fail: by what they throw, by `fail()`, or by a result that `failWhen` refuses. */
-  readonly by: 'throw' | 'fail' | 'failWhen'
-  /** How the last attempt ends: `exhaust` fails like those before, and no retry is left. */
-  readonly last: 'succeed' | 'exhaust' | 'abandon' | 'skip'
-  readonly maxRetries: number
-}
+import { addMap, drawMap } from './program-maps.ts'
+import { drawScript, type Script, scriptWithin } from './script.ts'
 
 /** The condition of a node. */
 export interface Condition {
@@ -36,24 +27,33 @@ export interface TaskItem {
   readonly gates: readonly number[]
   readonly queue: 'default' | 'side'
   readonly delayMs: number
+  /** True if its work is a child run; its attempts end as its children do. */
+  readonly isRun: boolean
   readonly script: Script
-  /** The map to whose items it belongs; its own waiting is done by the map. */
-  readonly map?: number
+  /** The map to whose items it belongs; what these wait for from outside, the map waits for. */
+  readonly inside?: number
 }
 
-/**
- * The beginning of a map; the nodes of its items follow, item by item, and then its groups, up to `end`. With two
- * stages, a second map goes over the first one's group; `flow`: one of a flow with two tasks.
- */
+/** What a map repeats: a task, a flow of two nodes, or such a flow with a map of tasks between them. */
+export type MapForm = 'task' | 'flow' | 'nested'
+
+/** The beginning of a map; the nodes of its items follow, item by item, and then its groups, up to `end`. */
 export interface MapItem {
   readonly kind: 'map'
   readonly key: string
   readonly uses: readonly number[]
   readonly gates: readonly number[]
   readonly count: number
-  readonly form: 'one stage' | 'two stages' | 'flow'
+  readonly form: MapForm
+  /** With two, a second map, of a task, goes over the first one's group, element by element. */
+  readonly stages: 1 | 2
   readonly tolerate: number | null
   readonly maxRetries: number
+  /** Which node of the flow that it repeats starts child runs. */
+  readonly run: 'a' | 'b' | null
+  /** The map in each of its items. */
+  readonly inner: MapItem | null
+  readonly inside?: number
   end: number
 }
 
@@ -64,6 +64,7 @@ export interface GroupItem {
   /** The nodes whose ends are those of the items. */
   readonly items: readonly number[]
   readonly tolerate: number | null
+  readonly inside?: number
 }
 
 /** Other nodes. */
@@ -73,8 +74,8 @@ type Mark =
   | { readonly kind: 'gate'; readonly of: number; end: number }
   | { readonly kind: 'join'; readonly x: number; readonly y: number }
   | { readonly kind: 'first'; readonly of: readonly number[] }
-  /** The end of an item of a mapped flow. */
-  | { readonly kind: 'item'; readonly of: number; readonly map: number }
+  /** The end of an item of a mapped flow: it waits for all that no other node of the flow waits for. */
+  | { readonly kind: 'item'; readonly of: readonly number[]; readonly inside: number }
 
 /** A node of a program; others are named by their position, and come before it. */
 export type Item = TaskItem | MapItem | GroupItem | Mark
@@ -112,7 +113,7 @@ function addItem(items: Item[], gates: readonly number[], draw: (choices: number
   if (kind >= 17 && kind < 20 && items.length <= MAX_ITEMS - 3 && gates.length < 2) {
     addOrElse(items, pick(mayFail, draw), gates, draw)
   } else if (kind >= 20 && kind < 22 && items.length <= MAX_ITEMS - 3) {
-    addMap(items, { uses: some(before, 2, draw), gates }, draw)
+    addMap(items, drawMap(`n${items.length}`, { uses: some(before, 2, draw), gates }, draw), draw)
   } else if (kind >= 15 && kind < 17) {
     items.push({ kind: 'settled', of: pick(mayFail, draw) })
   } else if (kind >= 13 && kind < 15 && before.length > 1) {
@@ -133,52 +134,7 @@ function addItem(items: Item[], gates: readonly number[], draw: (choices: number
 /** Other nodes may wait for it: it is no gate, and not inside of a map. */
 function isUsable(item: Item): boolean {
   if (item.kind === 'gate' || item.kind === 'map') return false
-  return item.kind === 'group' || !('map' in item) || item.map === undefined
-}
-
-/** Up to three items, each a task, two tasks in a row, or a flow of two. */
-function addMap(
-  items: Item[],
-  { uses, gates }: { readonly uses: readonly number[]; readonly gates: readonly number[] },
-  draw: (choices: number) => number,
-): void {
-  const map = items.length
-  const key = `n${map}`
-  const form = (['one stage', 'two stages', 'flow'] as const)[draw(3)] ?? 'flow'
-  const tolerate = form === 'two stages' || draw(2) === 0 ? null : draw(3)
-  const [count, maxRetries] = [draw(4), draw(2)]
-  const begin: Item = { kind: 'map', key, uses, gates, count, form, tolerate, maxRetries, end: 0 }
-  items.push(begin)
-  const outcomes: number[][] = [[], []]
-  const addTask = (own: string, after: readonly number[]): number => {
-    const wiring = { trigger: 'all_success', uses: after, after: [], gates: [] } as const
-    const plain = newTask(items, { ...wiring, condition: null }, draw)
-    const script = scriptWithin(maxRetries, draw)
-    items.push({ ...plain, key: own, map, queue: 'default', delayMs: 0, script })
-    return items.length - 1
-  }
-  for (let i = 0; i < count; i++) {
-    if (form === 'flow') {
-      const a = addTask(`${key}[${i}]/a`, [])
-      const b = addTask(`${key}[${i}]/b`, [a])
-      outcomes[0]?.push(items.push({ kind: 'item', of: b, map }) - 1)
-    } else {
-      const first = addTask(`${key}[${i}]`, [])
-      outcomes[0]?.push(first)
-      if (form === 'two stages') outcomes[1]?.push(addTask(`${key}-b[${i}]`, [first]))
-    }
-  }
-  const groups = form === 'two stages' ? outcomes : outcomes.slice(0, 1)
-  for (const ends of groups) items.push({ kind: 'group', map, items: ends, tolerate })
-  begin.end = items.length
-}
-
-/** All items of a map have one policy. */
-function scriptWithin(maxRetries: number, draw: (choices: number) => number): Script {
-  const errors = draw(maxRetries + 1)
-  const by = (['throw', 'fail', 'failWhen'] as const)[draw(3)] ?? 'throw'
-  const last = (['succeed', 'succeed', 'succeed', 'exhaust', 'skip'] as const)[draw(5)] ?? 'succeed'
-  return { errors: last === 'exhaust' ? maxRetries : errors, by, last, maxRetries }
+  return !('inside' in item) || item.inside === undefined
 }
 
 /** A task with a trigger. Its input may not use a task's value, which need not exist. */
@@ -242,6 +198,7 @@ function newTask(
     Partial<Pick<TaskItem, 'skipOnUpstreamSkip'>>,
   draw: (choices: number) => number,
 ): TaskItem {
+  const isRun = draw(6) === 0
   return {
     kind: 'task',
     key: `n${items.length}`,
@@ -249,19 +206,9 @@ function newTask(
     ...wiring,
     queue: draw(3) === 0 ? 'side' : 'default',
     delayMs: draw(8) === 0 ? 1 + draw(30) : 0,
-    script: drawScript(draw),
+    isRun,
+    script: isRun ? scriptWithin(draw(3), ['succeed', 'exhaust'], draw) : drawScript(draw),
   }
-}
-
-function drawScript(draw: (choices: number) => number): Script {
-  const errors = draw(3)
-  const by = (['throw', 'throw', 'fail', 'failWhen'] as const)[draw(4)] ?? 'throw'
-  const kind = draw(11)
-  if (kind < 5) return { errors: 0, by, last: 'succeed', maxRetries: draw(3) }
-  if (kind < 7) return { errors: 1 + errors, by, last: 'succeed', maxRetries: 1 + errors + draw(2) }
-  if (kind < 9) return { errors, by, last: 'exhaust', maxRetries: errors }
-  if (kind < 10) return { errors, by, last: 'skip', maxRetries: errors }
-  return { errors, by, last: 'abandon', maxRetries: errors + 1 }
 }
 
 /** Up to `most` of them, mostly the newest, so that long chains come about. */

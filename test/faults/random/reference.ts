@@ -1,5 +1,6 @@
 import type { FinalNodeState, FinalRunState, Trigger } from '../../../src/index.ts'
-import type { Item, Program, Script } from './program.ts'
+import type { Item, Program } from './program.ts'
+import type { Script } from './script.ts'
 
 /** How a node of a program should end. */
 export interface ExpectedNode {
@@ -47,11 +48,11 @@ export function expectationOf(program: Program): Expectation {
   return { run: isGreen ? 'succeeded' : 'failed', nodes: made }
 }
 
-/** A map that doesn't run makes no items. */
+/** A map that doesn't run makes no items, nor do the maps in these. */
 function exists(program: Program, i: number, states: readonly FinalNodeState[]): boolean {
   const item = program[i]
-  const map = item && item.kind !== 'group' && 'map' in item ? item.map : undefined
-  return map === undefined || states[map] === 'succeeded'
+  const map = item && 'inside' in item ? item.inside : undefined
+  return map === undefined || (states[map] === 'succeeded' && exists(program, map, states))
 }
 
 /** How many attempts the script takes. */
@@ -69,6 +70,7 @@ function upstreamsOf(item: Item, program: Program): readonly number[] {
       return isPlain(item) ? [...all] : [...new Set([...all].map((i) => toldOf(i, program)))]
     }
     case 'first':
+    case 'item':
       return item.of
     case 'settled':
     case 'gate':
@@ -77,8 +79,6 @@ function upstreamsOf(item: Item, program: Program): readonly number[] {
       return [item.x, item.y]
     case 'map':
       return [...item.uses, ...item.gates]
-    case 'item':
-      return [item.of]
     case 'group':
       return [item.map, ...item.items]
   }
@@ -123,6 +123,7 @@ function endingOf(item: Item, program: Program, endings: readonly Ending[]): End
     case 'item':
     case 'join':
     case 'first':
+      if (item.kind === 'item' && someFailed) return UPSTREAM_FAILED
       if (upstreams.includes('succeeded')) return SUCCEEDED
       return someFailed ? UPSTREAM_FAILED : skippedBy('upstream_skipped')
     case 'task': {

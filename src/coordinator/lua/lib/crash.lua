@@ -17,11 +17,17 @@ local function chargeCrash(change, index, attempts, crashes, start)
   return charged, limit
 end
 
--- Fails a node finally and resolves its dependants (see resolve.lua).
+-- Fails a node finally and resolves its dependants (see resolve.lua). A child run that it has not read is let go once that
+-- is written (letGoUnread).
 local function failNode(change, index, packed, dependants)
+  local child = call('HGET', change.key, 'a' .. index)
+  if child then change.unread = append(change.unread or {}, {child}) end
   setNode(change, index, packed)
   change.left = change.left - 1
   change.failed = change.failed + 1
   resolve(change, 'F', dependants, index)
 end
 
+local function letGoUnread(change)
+  for _, child in ipairs(change.unread or {}) do letGo(child) end
+end

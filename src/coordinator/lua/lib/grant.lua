@@ -109,6 +109,7 @@ local function grantRow(change, delivery, facts, row, again, opening)
   local left = rowLeft(tokens)
   putRow(change, delivery.ticket, left, delivery.seen, delivery.lease, row, tokens)
   writeChange(change)
+  letGoUnread(change)
   if change.left == 0 then endRun(change)
   else announce(change.run, 'started') end
   local toAdd = again and owedBy(delivery.ticket, row.wrote, change.tickets) or concat(change.toAdd, ';')

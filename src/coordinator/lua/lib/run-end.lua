@@ -36,6 +36,7 @@ local function tellParent(run)
     unpack(call('HMGET', runKey(parent), 's', 'n' .. index, 'a' .. index, 'at', 'g', 'k', 'pz'))
   if state ~= 'R' or child ~= run then return false, '' end
   local letter, attempts, ticket, retries, crashes, start = unpackNode(packed)
+  if isFinal(letter) then return false, '' end
   local toAdd
   if letter == 'C' then
     toAdd = goOnAfterChild(parent, index, {attempts = attempts, retries = retries, crashes = crashes, start = start},

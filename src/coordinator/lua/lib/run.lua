@@ -20,11 +20,11 @@ local function keepFor(run, ttl)
   call('PEXPIRE', logKey(run), ttl)
 end
 
--- A manual retry reopens an ended run: its end and its expiry are undone first (R12).
+-- A manual retry reopens an ended run: its end and its expiry are undone first (R12). A pause that it ended under is over.
 local function reopenRun(run)
   local key = runKey(run)
   call('HSET', key, 's', 'R')
-  call('HDEL', key, 'e', 'rd', 'rj')
+  call('HDEL', key, 'e', 'rd', 'rj', 'pz')
   call('ZREM', DUTIES, run)
   call('ZADD', LIVE, now, run)
   call('PERSIST', key)
