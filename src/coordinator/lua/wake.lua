@@ -22,13 +22,16 @@ local function wake(run, index, attempt)
   if not rowText then return {'refused', 'changed'} end
 
   local change, row = changeOf(run, stored), readRow(rowText)
-  local new = giveTicket(change, ticket, {index}, '+', 0, row.place)
+  -- Only a delivery that held the row before looks for what it owes.
+  local by = row.state == 'o' and '' or ticket
+  local new = giveTicket(change, by, {index}, '+', 0, row.place)
   setNode(change, index, packNode('Y', attempts, new, retries, crashes, '', ''))
   row.tokens = replaceToken(row.tokens, '~' .. index, nil)
   if row.tokens == '' then change.spent = {'t' .. ticket}
   else
+    local last = row.state == 'o' and row.due or noteWritten(row.wrote, new, new)
     change.fields[#change.fields + 1] = 't' .. ticket
-    change.fields[#change.fields + 1] = packRow(row.state, row.seen, row.lease, row.by, row.due, row.place, row.tokens)
+    change.fields[#change.fields + 1] = packRow(row.state, row.seen, row.lease, row.by, last, row.place, row.tokens)
   end
   writeChange(change)
   announce(run, 'settled')

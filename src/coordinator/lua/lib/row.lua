@@ -15,9 +15,8 @@ local function unpackRow(text) return match(text, '^(%a)|([%d.]*)|([^|]*)|(%d*)|
 
 local function readRow(text)
   local row = {}
-  local due
-  row.state, row.seen, row.lease, row.by, due, row.place, row.tokens = unpackRow(text)
-  row.wrote = row.state == 'o' and '0' or due
+  row.state, row.seen, row.lease, row.by, row.due, row.place, row.tokens = unpackRow(text)
+  if row.state == 'o' then row.wrote = '0' else row.wrote, row.due = row.due, '' end
   return row
 end
 
