@@ -13,10 +13,12 @@ import { CHILDREN, childOf, openWaitingRun } from './waiting-run.ts'
 const VICTIM = fileURLToPath(new URL('victim.ts', import.meta.url))
 const CANCELLER = fileURLToPath(new URL('canceller.ts', import.meta.url))
 /**
- * No script holds Redis for longer. Where Redis may not have real-time priority, a call takes as long as it takes a busy
- * machine to give the processor back to it: then a few may be slower.
+ * No script holds Redis for longer. At real-time priority Redis waits for nobody, but for what stops the whole machine (or another
+ * server that has such a priority): that hits one call of thousands now and then. Without it a call takes as long as it
+ * takes a busy machine to give the processor back: then more may be slower.
  */
 const SLOW_MS = 5
+const HICCUPS = 1
 const LOGGED_MS = 1
 const SLOW_SHARE = 0.01
 
@@ -130,6 +132,6 @@ async function expectQuickCalls(scripts: SlowScripts): Promise<void> {
   const logged = await scripts.read()
   console.log('the slowest of its script calls:', ...logged.slice(0, 3))
   const slow = logged.filter(({ ms }) => ms >= SLOW_MS)
-  if (scripts.isUndisturbed) expect(slow).toEqual([])
+  if (scripts.isUndisturbed) expect(slow.slice(HICCUPS)).toEqual([])
   else expect(slow.length).toBeLessThan(ITEMS * SLOW_SHARE)
 }

@@ -39,7 +39,7 @@ export async function watchScripts(
   await redis.config('SET', 'slowlog-log-slower-than', String(limitMs * 1_000))
   await redis.config('SET', 'slowlog-max-len', '10000')
   const [[lastId] = [-1]] = entries.parse(await redis.slowlog('GET', 1))
-  const isUndisturbed = schedule(['-f', '-p', '1', pid])
+  const isUndisturbed = schedule(['-f', '-p', '50', pid])
   return {
     isUndisturbed,
     read: async () => {
