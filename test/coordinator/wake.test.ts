@@ -123,6 +123,32 @@ describeWithRedis('wake', () => {
     expect(await driver.leftovers()).toEqual([])
   })
 
+  test('has the row with others owe the ticket, should whoever woke the node die', async () => {
+    const driver = new Driver(redis(), [node('a'), node('b')], { grain: 2 })
+    const active = await driver.openGranted({ free: 2, grain: 2 })
+    await active.settle('a', lockWait)
+    await wake(driver, 'a')
+    const again = await driver.claim(await driver.deliver(0, { redelivered: true }))
+    const added = again.status === 'granted' ? tickets(again) : []
+    expect(added).toContain(1)
+  })
+
+  test('finds the node in a row that nobody has claimed yet', async () => {
+    const driver = new Driver(redis(), [node('a'), node('b')], { grain: 2 })
+    const active = await driver.openGranted({ free: 2, grain: 2 })
+    await active.settle('a', lockWait)
+    await active.settle('b', lockWait)
+    const row = (await driver.field('t0')) ?? ''
+    const rescued = await driver.coordinator.rescue(driver.runId, 0, row)
+    expect(rescued).toMatchObject({ status: 'ok', toAdd: [{ ticket: 1 }] })
+    expect(await wake(driver, 'a')).toEqual([2])
+    await (await driver.claimGranted(2)).settle('a')
+    await driver.passTime('b', 0)
+    await (await driver.claimGranted(1)).settle('b')
+    expect((await driver.read()).state).toBe('succeeded')
+    expect(await driver.leftovers()).toEqual([])
+  })
+
   test('keeps where a decision has moved the node', async () => {
     const driver = new Driver(redis(), [node('a')])
     const place = { queue: 'slow', priority: 7 }
