@@ -77,6 +77,34 @@ describeWithRedis('pause', () => {
     expect(again.grant('a')).toMatchObject({ attempt: 2, retriesUsed: 1 })
   })
 
+  test('leaves a node its delay, and parks it when that is over', async () => {
+    const driver = new Driver(redis(), [node('a'), node('b', ['a'], { delayMs: 60_000 })])
+    const active = await driver.openGranted()
+    await driver.coordinator.pause(driver.runId)
+    const settled = await active.settle('a')
+    expect(settled.toAdd).toMatchObject([{ ticket: 1, delayMs: 60_000 }])
+    await driver.coordinator.resume(driver.runId)
+    expect(await driver.node('b')).toMatchObject({ state: 'waiting', waitingFor: 'delay' })
+    await driver.coordinator.pause(driver.runId)
+    await driver.passTime('b', 0)
+    await driver.claim(await driver.deliver(1))
+    expect(await driver.node('b')).toMatchObject({ state: 'waiting', waitingFor: 'pause' })
+    const resumed = await driver.coordinator.resume(driver.runId)
+    await driver.finish(resumed.status === 'ok' ? tickets(resumed) : [], {})
+    expect((await driver.read()).state).toBe('succeeded')
+  })
+
+  test('keeps where a decision has moved a node', async () => {
+    const driver = new Driver(redis(), [node('a')])
+    const place = { queue: 'slow', priority: 7 }
+    const moved = await (await driver.openGranted()).settle('a', retryIn(0, place))
+    await driver.coordinator.pause(driver.runId)
+    const [ticket = 0] = tickets(moved)
+    await driver.claim(await driver.deliver(ticket))
+    const resumed = await driver.coordinator.resume(driver.runId)
+    expect(resumed).toMatchObject({ status: 'ok', toAdd: [{ indices: [0], place }] })
+  })
+
   test('is refused for a run that is unknown or has ended; resume twice dispatches once', async () => {
     const driver = new Driver(redis(), [node('a'), node('b', ['a'])])
     expect(await driver.coordinator.pause(driver.runId)).toMatchObject({ reason: 'no_run' })

@@ -38,16 +38,16 @@ local function release(run)
   if stored.state ~= 'R' then return {'refused', 'final'} end
   if stored.paused then return {'refused', 'changed'} end
   local change = changeOf(run, stored)
-  local parked, fields, upTo = call('HGET', change.key, 'pk') or '', {}, 1
-  for index, next in gmatch(parked, '(%d+),?()') do
-    fields[#fields + 1], upTo = 'n' .. index, next
+  local parked, fields, places, upTo = call('HGET', change.key, 'pk') or '', {}, {}, 1
+  for index, place, next in gmatch(parked, '(%d+)=?([^,]*),?()') do
+    fields[#fields + 1], places[#places + 1], upTo = 'n' .. index, place, next
     if #fields == RELEASED then break end
   end
   for i, packed in ipairs(readFields(change.key, fields)) do
     local state, attempts, _, retries, crashes, start = unpackNode(packed or '')
     if state == 'P' then
       local index = sub(fields[i], 2)
-      local ticket = giveTicket(change, '', {index}, '+', 0, '')
+      local ticket = giveTicket(change, '', {index}, '+', 0, places[i])
       setNode(change, index, packNode('Y', attempts, ticket, retries, crashes, start, ''))
     end
   end

@@ -54,7 +54,7 @@ local function grantToken(change, delivery, row, token, many, opening)
   end
   local goesOnFrom = state == 'Y' and start or ''
   if change.paused then
-    park(change, index, attempts, retries, crashes, goesOnFrom)
+    park(change, index, attempts, retries, crashes, goesOnFrom, row.place)
     return nil
   end
   -- A node that was lost twice runs only where its delivery holds the process' one place for such (R6).

@@ -8,7 +8,7 @@ local HELD = 90 * 86400000
 -- its job, and if he dies before, the reconciler of the parent does (R16).
 local function goOnAfterChild(parent, index, node, stored)
   local change = newChange(parent, stored.at, stored.graph, stored.counters, stored.paused)
-  if stored.paused then park(change, index, node.attempts, node.retries, node.crashes, node.start)
+  if stored.paused then park(change, index, node.attempts, node.retries, node.crashes, node.start, '')
   else
     local ticket = giveTicket(change, '', {index}, '+', 0, '')
     setNode(change, index, packNode('Y', node.attempts, ticket, node.retries, node.crashes, node.start, ''))

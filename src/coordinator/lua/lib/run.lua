@@ -6,7 +6,8 @@
 --   y<index>.<key> a child run that a node started (run id|flow)   a<index> the child whose end a node waits for
 --   wt of a child: the node that waits for its end (run id|index)
 --   lk<index> the key of the lock that a node waits for   lt<index> the attempt whose turn it was to take its lock before it
---   was parked   m<index> maxCrashes from an enqueue-time policy   p place of the flow job   pz paused   pk parked nodes
+--   was parked   m<index> maxCrashes from an enqueue-time policy   p place of the flow job   pz paused
+--   pk parked nodes: <index>[=<place>],...
 --   rp the run that it repeats; a rerun is in state N (creating) until it is opened: `at` is when it was made, du when it
 --   is due, epoch ms   rr how many reruns were made of it   fg how many reruns its lineage has opened (of a root)
 --   ra a failed end asks for an automatic retry   rd `due` from such an end on; then the retry's run id, or `-`

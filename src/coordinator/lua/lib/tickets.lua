@@ -35,25 +35,23 @@ local function giveCompany(change, by, indices)
   for _, index in ipairs(indices) do setNode(change, index, packNode('Y', '0', ticket, '0', '0', '', '')) end
 end
 
--- A paused run: the node waits in no row until somebody resumes (R14).
-local function park(change, index, attempts, retries, crashes, start)
+-- A paused run: the node waits in no row until somebody resumes (R14). `place`: that of its row.
+local function park(change, index, attempts, retries, crashes, start, place)
   setNode(change, index, packNode('P', attempts, '', retries, crashes, start, ''))
-  change.parked[#change.parked + 1] = index
+  change.parked[#change.parked + 1] = place == '' and index or index .. '=' .. place
 end
 
--- Tickets for all nodes that became ready: companies of at most `grain` nodes of one place; delayed nodes go alone.
+-- Tickets for all nodes that became ready: companies of at most `grain` nodes of one place; delayed nodes go alone, and in a
+-- paused run too: whoever claims one when its time has come parks it.
 local function giveTickets(change, by, grain)
   if #change.ready == 0 then return end
-  if change.paused then
-    for _, entry in ipairs(change.ready) do park(change, entry[1], 0, 0, 0, '') end
-    return
-  end
   local companies = {}
   for _, entry in ipairs(change.ready) do
     local index, delayMs, place = entry[1], entry[2], entry[3]
     if delayMs > 0 then
       local ticket, due = giveTicket(change, by, {index}, '~', delayMs, '')
       setNode(change, index, packNode('W', 0, ticket, 0, 0, '', due))
+    elseif change.paused then park(change, index, 0, 0, 0, '', '')
     else
       local company = companies[place] or {}
       companies[place] = company
