@@ -74,8 +74,14 @@ export type ClaimAnswer =
       readonly status: 'ended'
       readonly toAdd: readonly TicketToAdd[]
       readonly lastLogLine: string
+      /** How the run ended, if this claim ended it. */
+      readonly runEnd: RunEnd
+      readonly graph: string
     }
   | { readonly status: 'refused'; readonly reason: ClaimRefusal }
+
+/** How a move ended the run; empty if it did not. */
+export type RunEnd = 'succeeded' | 'failed' | ''
 
 /** Why a settle was refused. */
 export type SettleRefusal = 'no_run' | 'behind' | 'superseded' | 'cancelled'
@@ -87,7 +93,7 @@ export type SettleAnswer =
       readonly rowLeft: RowLeft
       readonly toAdd: readonly TicketToAdd[]
       /** How the run ended, if this settle ended it. */
-      readonly runEnd: 'succeeded' | 'failed' | ''
+      readonly runEnd: RunEnd
       readonly waitMs: number
       readonly lastLogLine: string
       /** Nodes that go on in this delivery. */
@@ -134,7 +140,13 @@ export function readClaimAnswer(raw: RawAnswer): ClaimAnswer {
     case 'nothing':
       return { status: 'nothing', toAdd: readTickets(text(raw, 1)) }
     case 'ended':
-      return { status: 'ended', toAdd: readTickets(text(raw, 1)), lastLogLine: text(raw, 2) }
+      return {
+        status: 'ended',
+        toAdd: readTickets(text(raw, 1)),
+        lastLogLine: text(raw, 2),
+        runEnd: text(raw, 3) as RunEnd,
+        graph: text(raw, 4),
+      }
     case 'refused':
       return { status: 'refused', reason: text(raw, 1) as ClaimRefusal }
     default:
@@ -150,7 +162,7 @@ export function readSettleAnswer(raw: RawAnswer, openedAt: number): SettleAnswer
         status: 'settled',
         rowLeft: text(raw, 1) as RowLeft,
         toAdd: readTickets(text(raw, 2)),
-        runEnd: text(raw, 3) as 'succeeded' | 'failed' | '',
+        runEnd: text(raw, 3) as RunEnd,
         waitMs: Number(raw[4]),
         lastLogLine: text(raw, 5),
         grants: readGrants(text(raw, 6), openedAt),

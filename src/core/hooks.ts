@@ -21,7 +21,7 @@ export interface Hooks {
   onRunEnqueued?(info: { readonly runId: string; readonly flow: string }): void
   /** A run was opened by this worker. */
   onRunOpened?(info: { readonly runId: string; readonly flow: string }): void
-  /** The settle that ended a run was accepted. */
+  /** A settle of this worker ended a run, or a claim that found its last node lost once too often. */
   onRunEnded?(info: {
     readonly runId: string
     readonly flow: string

@@ -93,6 +93,7 @@ export async function deliver(
 }
 
 type Granted = Extract<ClaimAnswer, { status: 'granted' }>
+type Ended = Extract<ClaimAnswer, { status: 'ended' }>
 
 /** The life of one delivery: it holds handler permits, and the isolation permit if one of its nodes needs it. */
 class DeliveryRun {
@@ -176,6 +177,7 @@ class DeliveryRun {
         return { kind: 'completed' }
       case 'ended':
         await this.#addOwed(claim.toAdd)
+        await this.#announceEnd(claim)
         // It may have ended the run, and whoever did so before may have died before its retry was made.
         await this.#around.runRetries.perform(this.#delivery.runId)
         return { kind: 'failed', message: messageOfLogLine(claim.lastLogLine) }
@@ -188,6 +190,12 @@ class DeliveryRun {
     this.#claimSentAt = performance.now()
     const claim = await openRerun(this.#around, this.#job, this.#delivery, this.#slots())
     return 'status' in claim ? await this.#serve(claim) : claim
+  }
+
+  async #announceEnd({ runEnd, graph }: Ended): Promise<void> {
+    if (!runEnd) return
+    const { flow } = (await this.#around.graphs.get(graph)).graph.graph
+    this.#around.hooks.onRunEnded?.({ runId: this.#delivery.runId, flow, state: runEnd })
   }
 
   async #addOwed(toAdd: readonly TicketToAdd[]): Promise<void> {

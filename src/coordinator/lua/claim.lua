@@ -13,7 +13,8 @@
 --       place: queue@priority of the run's flow job, '' for the default
 --       at: when the run was opened, epoch ms; start is relative to it
 --   {'nothing', toAdd}               the ticket has no row any more: its job may end
---   {'ended', toAdd, lastLogLine}    the row holds only finally failed nodes: the job fails again, nothing executes
+--   {'ended', toAdd, lastLogLine, runEnd, graph}   the row holds only finally failed nodes: the job fails again, nothing
+--       executes; runEnd: succeeded | failed if this claim ended the run, because its last node has crashed too often
 --   {'refused', reason}              lease | no_run | run_refused | creating (a rerun: open it, rerun.lua) | cancelled |
 --                                    descendant_started | has_rerun
 -- Announces: started.
@@ -53,7 +54,7 @@ local function claimTicket(delivery, stored, rowText)
     if isCancelled or isRedelivery(row, delivery.seen, delivery.lease) then
       call('HSET', change.key, 't' .. ticket, packRow('e', delivery.seen, delivery.lease, row.by, row.wrote, row.place,
         row.tokens))
-      return {'ended', owedAgain(change, ticket, stored.state, row), firstFailure(run, row.tokens)}
+      return {'ended', owedAgain(change, ticket, stored.state, row), firstFailure(run, row.tokens), '', stored.graph}
     end
     local refusal = retryRow(change, ticket, stored.state, row)
     if refusal then return {'refused', refusal} end

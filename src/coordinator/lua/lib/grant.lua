@@ -110,11 +110,11 @@ local function grantRow(change, delivery, facts, row, again, opening)
   putRow(change, delivery.ticket, left, delivery.seen, delivery.lease, row, tokens)
   writeChange(change)
   letGoUnread(change)
-  if change.left == 0 then endRun(change)
-  else announce(change.run, 'started') end
+  local runEnd = change.left == 0 and endRun(change) or ''
+  if runEnd == '' then announce(change.run, 'started') end
   local toAdd = again and owedBy(delivery.ticket, row.wrote, change.tickets) or concat(change.toAdd, ';')
   toAdd = joinTickets(toAdd, change.released or '')
-  if left == 'failed' then return {'ended', toAdd, firstFailure(change.run, tokens)} end
+  if left == 'failed' then return {'ended', toAdd, firstFailure(change.run, tokens), runEnd, change.graph} end
   -- Nodes that wait in the row for a slot need their values too: a settle may grant them without another claim.
   local needed = {}
   for i = 1, #held do needed[#needed + 1] = match(held[i], '^%+?(%d+)$') end
