@@ -52,6 +52,7 @@ export async function watchScripts(
             ? [{ ms: micros / 1_000, moves: movesIn(args) }]
             : [],
         )
+        .filter(({ moves }) => moves !== '') // BullMQ's scripts have none
         .sort((a, b) => b.ms - a.ms)
     },
     stop: async () => {
@@ -69,7 +70,7 @@ function movesIn(args: readonly string[]): string {
   const moves: string[] = []
   for (let at = FIRST_MOVE; at < TOLD; ) {
     const count = Number(args[at + 2])
-    if (!Number.isInteger(count)) break
+    if (!/^[a-z]+$/i.test(args[at] ?? '') || !Number.isInteger(count)) break
     moves.push(`${args[at]} ${count}`)
     at += 3 + count
   }
