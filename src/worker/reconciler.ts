@@ -79,27 +79,41 @@ export class Reconciler {
   }
 
   async #leasedPass(everyMs: number): Promise<void> {
-    const { redis, coordinator, runRetries, owner, logger, boundMs } = this.#parts
+    const { redis, coordinator, owner, logger, boundMs } = this.#parts
     if (!(await holdReconcilerLease(redis, coordinator.keys, owner, 3 * everyMs))) return
-    await runRetries.performDue(Date.now() - everyMs, RUNS_PER_PASS)
-    await this.#sweep(everyMs)
+    await this.finish(everyMs)
     for (const { runId, suspicion, wasMended } of await this.pass(boundMs)) {
       if (wasMended) logger.warn({ runId, suspicion }, 'a stuck run was mended')
     }
   }
 
+  /**
+   * Does what ended runs have left to do for `ageMs`: due retries of failed ones, children of cancelled ones.
+   *
+   * @returns the runs whose duties were done
+   */
+  async finish(ageMs: number): Promise<{ retries: string[]; cancels: string[] }> {
+    const before = (await clockOf(this.#parts.redis)) - ageMs
+    return {
+      retries: await this.#parts.runRetries.performDue(before, RUNS_PER_PASS),
+      cancels: await this.#sweep(before),
+    }
+  }
+
   /** Goes on where somebody died who cancelled a run, and has not cancelled all of its children. */
-  async #sweep(ageMs: number): Promise<void> {
-    const { coordinator, redis, logger } = this.#parts
-    const before = (await clockOf(redis)) - ageMs
+  async #sweep(before: number): Promise<string[]> {
+    const { coordinator, logger } = this.#parts
+    const swept: string[] = []
     for (const runId of await coordinator.sweepsBefore(before, RUNS_PER_PASS)) {
       try {
         await coordinator.sweep(runId)
         logger.warn({ runId }, 'the children of a cancelled run were cancelled')
+        swept.push(runId)
       } catch (error) {
         logger.warn({ runId, error: messageOf(error) }, 'children could not be cancelled yet')
       }
     }
+    return swept
   }
 
   /** One look at the live runs that nobody has looked at for `ageMs`. */

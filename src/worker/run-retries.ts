@@ -57,16 +57,19 @@ export class RunRetries {
   }
 
   /** All retries that are due since `before` (epoch ms), at most so many. One that fails is left for the next time. */
-  async performDue(before: number, limit: number): Promise<void> {
+  async performDue(before: number, limit: number): Promise<string[]> {
     const { reruns, logger } = this.#parts
+    const performed: string[] = []
     for (const runId of await reruns.dueRetries(before, limit)) {
       try {
         await this.perform(runId)
         await reruns.forget(runId)
+        performed.push(runId)
       } catch (error) {
         logger.warn({ runId, error: messageOf(error) }, 'a failed run could not be retried yet')
       }
     }
+    return performed
   }
 
   async #addJob(runId: string): Promise<void> {

@@ -36,6 +36,9 @@ export function doctorCommand(): Command {
         console.log(`looking again in ${options.bound}: only what has not changed is mended`)
         await sleep(boundMs + 100)
         report(await reconciler.pass(0))
+        const { retries, cancels } = await reconciler.finish(boundMs)
+        for (const runId of retries) console.log(`${runId}: its retry was due: decided`)
+        for (const runId of cancels) console.log(`${runId}: its child runs are cancelled now`)
       })
     })
 }
