@@ -40,8 +40,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a node that waited goes on in a new attempt',
     fragment: 'lib/run-end',
-    line: "node.retries, node.crashes, node.start, '')",
-    wrong: "node.retries, node.crashes, '', '')",
+    line: "ticket, node.retries, node.crashes, node.start, '')",
+    wrong: "ticket, node.retries, node.crashes, '', '')",
   },
   {
     name: 'a child that is delivered again is not told the ticket of its parent',
@@ -58,14 +58,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a cancel lets nobody go on',
     fragment: 'cancel',
-    line: 'local toAdd = afterEnd(run, KEPT_FAILED)',
-    wrong: "keepFor(run, KEPT_FAILED) local toAdd = ''",
-  },
-  {
-    name: 'a cancel leaves the children of the cancelled run alone',
-    fragment: 'cancel',
-    line: 'local cancelled, head = {run}, 1',
-    wrong: 'local cancelled, head = {run}, 2',
+    line: "return {'ok', afterEnd(run, KEPT_FAILED), isToSweep(run)}",
+    wrong: "keepFor(run, KEPT_FAILED) return {'ok', '', isToSweep(run)}",
   },
 ]
 

@@ -7,9 +7,6 @@
 -- not final read as cancelled, and the jobs of tickets end when they are delivered.
 -- Idempotent: a cancelled run answers ok again.
 
--- sorted set: cancelled runs whose children are not all cancelled yet, by their end
-local function sweeps() return PREFIX .. '/sweeps' end
-
 -- Flags a run that has not ended; returns whether it had not.
 local function flag(run)
   local key = runKey(run)
@@ -18,11 +15,11 @@ local function flag(run)
   call('HSET', key, 's', 'C', 'at', at or now, 'e', now - int(at or now))
   call('ZREM', LIVE, run)
   -- Only a graph that says so has nodes that wait for child runs; in maps they are as many as there are items.
-  if graph and call('HEXISTS', graphKey(graph), 'runs') == 1 then call('ZADD', sweeps(), now, run) end
+  if graph and call('HEXISTS', graphKey(graph), 'runs') == 1 then call('ZADD', SWEEPS, now, run) end
   return true
 end
 
-local function isToSweep(run) return call('ZSCORE', sweeps(), run) and '1' or '' end
+local function isToSweep(run) return call('ZSCORE', SWEEPS, run) and '1' or '' end
 
 local function cancel(run)
   if flag(run) then return {'ok', afterEnd(run, KEPT_FAILED), isToSweep(run)} end
@@ -51,6 +48,6 @@ end
 -- Arguments: run
 -- Returns {'ok'}. Idempotent.
 local function sweptChildren(run)
-  call('ZREM', sweeps(), run)
+  call('ZREM', SWEEPS, run)
   return {'ok'}
 end

@@ -10,12 +10,13 @@ local KEPT, KEPT_FAILED -- ms that a run is kept after success, and after failur
 local MAX_CRASHES -- that a node survives unless its policy says otherwise
 local LIVE -- sorted set: run id by the time of its next check
 local DUTIES -- sorted set: failed runs about whose retry nobody has decided yet, by their end
+local SWEEPS -- sorted set: cancelled runs whose children are not all cancelled yet, by their end
 local now, nowCeil -- Redis' own clock in ms: rounded down for comparing, up for making due times, so never early (R15)
 
 -- `argv`: the four settings, then the moves (make-moves.lua). Returns the position of the first move.
 local function beginCall(argv)
   PREFIX, KEPT, KEPT_FAILED, MAX_CRASHES = argv[1], argv[2], argv[3], argv[4]
-  LIVE, DUTIES = PREFIX .. '/live', PREFIX .. '/duties'
+  LIVE, DUTIES, SWEEPS = PREFIX .. '/live', PREFIX .. '/duties', PREFIX .. '/sweeps'
   local time = call('TIME')
   local micros = time[1] * 1000000 + time[2]
   now, nowCeil = floor(micros / 1000), ceil(micros / 1000)
