@@ -12,15 +12,10 @@ import {
 } from './answers.ts'
 import { MoveBatch } from './batch.ts'
 import type { RedisConnection } from './connection.ts'
-import {
-  type CoordinatorSettings,
-  claimArguments,
-  type Delivery,
-  type Root,
-  type Slots,
-} from './coordinator.ts'
 import { type CreatingRerun, readCreating } from './creating-rerun.ts'
 import type { ShardKeys } from './keys.ts'
+import { claimArguments } from './move-arguments.ts'
+import type { CoordinatorSettings, Delivery, Root, Slots } from './moves.ts'
 import { withOwedTickets } from './owed-tickets.ts'
 import type { CopyChunk } from './rerun-copy.ts'
 import { loadRerunMoves } from './scripts.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Outcome } from '../coordinator/coordinator.ts'
+import type { Outcome } from '../coordinator/moves.ts'
 import { formatFailure, formatSkip } from '../coordinator/run-record.ts'
 import {
   type Failure,

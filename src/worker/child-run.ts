@@ -8,16 +8,7 @@ import type { RunNode } from '../flow/graph.ts'
 import { makeRunJob } from '../producer/run-job.ts'
 import type { Policy } from '../strategies/policy-types.ts'
 import { admit } from './admission.ts'
-import {
-  type Attempt,
-  type AttemptSurroundings,
-  bindPolicy,
-  failed,
-  lineageOf,
-  parse,
-  policyFor,
-  readHistory,
-} from './attempt.ts'
+import { type Attempt, type AttemptSurroundings, lineageOf, readHistory } from './attempt.ts'
 import {
   type AttemptEnd,
   awaiting,
@@ -26,6 +17,9 @@ import {
   noHandler,
   notYet,
 } from './attempt-end.ts'
+import { bindPolicy, policyFor } from './attempt-policy.ts'
+import { parse } from './execute-attempt.ts'
+import { failed } from './failed-attempt.ts'
 
 /** What starting and reading child runs needs. */
 export interface ChildRunSurroundings extends AttemptSurroundings {

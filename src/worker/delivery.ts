@@ -1,5 +1,6 @@
 import type { ClaimAnswer, ClaimRefusal, TicketToAdd } from '../coordinator/answers.ts'
-import type { Coordinator, Delivery, Slots } from '../coordinator/coordinator.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Delivery, Slots } from '../coordinator/moves.ts'
 import type { Reruns } from '../coordinator/reruns.ts'
 import type { RunReader } from '../coordinator/run-reader.ts'
 import { readLogLine } from '../coordinator/run-record.ts'

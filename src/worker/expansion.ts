@@ -1,5 +1,6 @@
 import type { Grant, TicketToAdd } from '../coordinator/answers.ts'
-import type { Coordinator, Delivery, MapChunk, OpenedRun } from '../coordinator/coordinator.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Delivery, MapChunk, OpenedRun } from '../coordinator/moves.ts'
 import { formatItem } from '../coordinator/stored-items.ts'
 import type { Json } from '../core/json.ts'
 import type { CompiledGraph } from '../flow/compile.ts'

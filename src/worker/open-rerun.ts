@@ -1,6 +1,6 @@
 import type { ClaimAnswer } from '../coordinator/answers.ts'
-import type { Delivery, Slots } from '../coordinator/coordinator.ts'
 import type { CreatingRerun } from '../coordinator/creating-rerun.ts'
+import type { Delivery, Slots } from '../coordinator/moves.ts'
 import { copyChunks, leftIn } from '../coordinator/rerun-copy.ts'
 import type { Reruns } from '../coordinator/reruns.ts'
 import type { RunReader } from '../coordinator/run-reader.ts'

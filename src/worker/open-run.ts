@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ClaimAnswer, Place } from '../coordinator/answers.ts'
-import type { Coordinator, Delivery, Root, Slots } from '../coordinator/coordinator.ts'
+import type { Coordinator } from '../coordinator/coordinator.ts'
+import type { Delivery, Root, Slots } from '../coordinator/moves.ts'
 import { messageOf } from '../core/errors.ts'
 import type { StopReason } from '../core/failure.ts'
 import type { Hooks } from '../core/hooks.ts'

@@ -12,7 +12,7 @@ import {
   type OpenedRun,
   type Outcome,
   STOP,
-} from '../coordinator/coordinator.ts'
+} from '../coordinator/moves.ts'
 import { nodeKey } from '../coordinator/run-instances.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Failure } from '../core/failure.ts'
@@ -22,12 +22,13 @@ import { templateOf } from '../flow/instances.ts'
 import type { StoredRunOptions } from '../producer/envelope.ts'
 import { addTickets, DEFAULT_PLACE } from '../producer/tickets.ts'
 import { AttemptAbort, AttemptAborted } from './aborts.ts'
-import { type Attempt, executeAttempt } from './attempt.ts'
+import type { Attempt } from './attempt.ts'
 import { type AttemptEnd, interrupted } from './attempt-end.ts'
 import { executeChildRun } from './child-run.ts'
 import { companySize, MAX_COMPANY } from './company.ts'
 import type { DeliveredJob } from './delivered-job.ts'
 import type { DeliverySurroundings } from './delivery.ts'
+import { executeAttempt } from './execute-attempt.ts'
 import { makeItems } from './expansion.ts'
 import type { KnownGraph } from './graphs.ts'
 import { Lanes } from './lanes.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { GoOn } from '../../src/coordinator/coordinator.ts'
+import type { GoOn } from '../../src/coordinator/moves.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Driver, failure, granted, retryIn, success, tickets, useRedis } from './driver.ts'
 import { chain, gate, join, node, settledOf } from './graphs.ts'

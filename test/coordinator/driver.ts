@@ -7,15 +7,15 @@ import type {
   SettleAnswer,
 } from '../../src/coordinator/answers.ts'
 import { connectRedis, type RedisConnection } from '../../src/coordinator/connection.ts'
+import { Coordinator } from '../../src/coordinator/coordinator.ts'
+import { ShardKeys } from '../../src/coordinator/keys.ts'
 import {
-  Coordinator,
   type Delivery,
   type GoOn,
   type OpenedRun,
   type Outcome,
   STOP,
-} from '../../src/coordinator/coordinator.ts'
-import { ShardKeys } from '../../src/coordinator/keys.ts'
+} from '../../src/coordinator/moves.ts'
 import { nodeKey } from '../../src/coordinator/run-instances.ts'
 import { RunReader } from '../../src/coordinator/run-reader.ts'
 import { formatFailure, formatSkip } from '../../src/coordinator/run-record.ts'

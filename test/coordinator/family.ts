@@ -1,5 +1,5 @@
 import type { RedisConnection } from '../../src/coordinator/connection.ts'
-import type { GoOn, Outcome } from '../../src/coordinator/coordinator.ts'
+import type { GoOn, Outcome } from '../../src/coordinator/moves.ts'
 import { childRunId } from '../../src/core/ids.ts'
 import { type Active, afterReading, Driver, type DriverOptions } from './driver.ts'
 import { type NodeSpec, node, runNode } from './graphs.ts'

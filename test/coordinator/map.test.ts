@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/coordinator/coordinator.ts'
+import type { Outcome } from '../../src/coordinator/moves.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Driver, failure, skip, success, tickets, useRedis } from './driver.ts'
 import { groupOf, inMap, itemEnd, mapOf, type NodeSpec, node } from './graphs.ts'

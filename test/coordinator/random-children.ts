@@ -1,5 +1,5 @@
 import type { Grant, TicketToAdd } from '../../src/coordinator/answers.ts'
-import type { Delivery, Outcome } from '../../src/coordinator/coordinator.ts'
+import type { Delivery, Outcome } from '../../src/coordinator/moves.ts'
 import { childRunId } from '../../src/core/ids.ts'
 import { afterReading, type Driver, failure, interruption, retryIn, success } from './driver.ts'
 import { type Fate, fateOf } from './random-child-run.ts'

@@ -1,5 +1,5 @@
 import type { ClaimAnswer, Grant, RowLeft, TicketToAdd } from '../../src/coordinator/answers.ts'
-import { type Delivery, type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
+import { type Delivery, type GoOn, type Outcome, STOP } from '../../src/coordinator/moves.ts'
 import type { GraphNode } from '../../src/flow/graph.ts'
 import { templateOf } from '../../src/flow/instances.ts'
 import { type Driver, type Settled, success } from './driver.ts'

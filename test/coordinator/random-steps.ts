@@ -1,4 +1,4 @@
-import type { Outcome } from '../../src/coordinator/coordinator.ts'
+import type { Outcome } from '../../src/coordinator/moves.ts'
 import { failure, interruption, retryIn, skip, success } from './driver.ts'
 import type { RandomRun } from './random-graph.ts'
 import type { Step } from './run-model.ts'

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import type { ClaimAnswer } from '../../src/coordinator/answers.ts'
-import type { Delivery } from '../../src/coordinator/coordinator.ts'
+import type { Delivery } from '../../src/coordinator/moves.ts'
 import { Reruns } from '../../src/coordinator/reruns.ts'
 import { RunReader } from '../../src/coordinator/run-reader.ts'
 import type { RerunStrategy } from '../../src/core/lineage.ts'

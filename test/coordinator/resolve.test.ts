@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Outcome } from '../../src/coordinator/coordinator.ts'
+import type { Outcome } from '../../src/coordinator/moves.ts'
 import type { NodeState, RunState } from '../../src/core/states.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import { Driver, failure, granted, settledAnswer, success, tickets, useRedis } from './driver.ts'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import type { SettleAnswer } from '../../src/coordinator/answers.ts'
 import { connectRedis, type RedisConnection } from '../../src/coordinator/connection.ts'
-import { type GoOn, type Outcome, STOP } from '../../src/coordinator/coordinator.ts'
+import { type GoOn, type Outcome, STOP } from '../../src/coordinator/moves.ts'
 import { describeWithServer, startServer } from '../cli/redis/fixtures.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import {

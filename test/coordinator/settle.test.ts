@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { TicketToAdd } from '../../src/coordinator/answers.ts'
-import type { Outcome } from '../../src/coordinator/coordinator.ts'
+import type { Outcome } from '../../src/coordinator/moves.ts'
 import { describeWithRedis } from '../setup/namespace.ts'
 import {
   Driver,
