@@ -285,4 +285,27 @@ describeWithRedis('a failed item that is retried by hand', () => {
       expect(await driver.field(`f${driver.indexOf('fetch')}`)).toBeNull()
     },
   )
+
+  test('is counted anew also where a map is the end of an item', async () => {
+    const nodes = [
+      node('list'),
+      mapOf('fetch[]', ['list']),
+      ...inMap('fetch[]', [node('fetch[*]'), mapOf('fetch[*]/inner[]', ['fetch[*]'])]),
+      ...inMap('fetch[*]/inner[]', [node('fetch[*]/inner[*]')]),
+      ...inMap('fetch[]', [groupOf('fetch[*]/inner', 'fetch[*]/inner[]', 'fetch[*]/inner[*]')]),
+      groupOf('fetch', 'fetch[]', 'fetch[*]/inner[]'),
+    ]
+    const { driver, owed } = await expanded(nodes, 2)
+    const others = { 'fetch[0]/inner[]': skip(), 'fetch[1]/inner[]': skip() }
+    await driver.finish(owed, { ...others, 'fetch[1]': failure() })
+    expect((await driver.node('fetch')).state).toBe('upstream_failed')
+    const answer = await rerunsOf(driver).retryNodes(driver.runId, driver.indexOf('fetch[1]'))
+    await driver.finish(answer.status === 'ok' ? tickets(answer) : [], others)
+    expect(await driver.states()).toMatchObject({
+      'fetch[1]': 'succeeded',
+      'fetch[1]/inner[]': 'skipped',
+      fetch: 'succeeded',
+    })
+    expect((await driver.read()).state).toBe('succeeded')
+  })
 })

@@ -36,7 +36,7 @@ local function failedWithMap(change, map, from)
 end
 
 -- All descendants of the retried nodes, with their states, or nil if one of them has started or made up for a failure;
--- and of those that are groups, the retried and reset nodes that they counted.
+-- and of those that are groups, the ends of items among the retried and reset nodes.
 local function unstartedDescendants(change, retried)
   local found, counted, queue, head = {}, {}, {}, 1
   for index in pairs(retried) do queue[#queue + 1] = index end
@@ -46,7 +46,8 @@ local function unstartedDescendants(change, retried)
       local j, map = unpack(dependant)
       if map then
         counted[j] = counted[j] or {}
-        counted[j][from] = retried[from] and 'F' or found[from]
+        -- The end of an item may be a map too, but it is not the group's.
+        if from ~= map then counted[j][from] = retried[from] and 'F' or found[from] end
       end
       if not found[j] and not failedWithMap(change, map, from) then
         local state, attempts = unpackNode(call('HGET', change.key, 'n' .. j) or '')
@@ -97,8 +98,7 @@ local function recountGroup(change, index, uncounted)
   local counts = int(fieldOf(change, 'w' .. index))
   local failed = failedItems(change, index, counts)
   for from, state in pairs(uncounted) do
-    local wasCounted = state ~= 'pending' and not graphField(change, 'b', from)
-    if wasCounted then counts = counts - countOf(state) end
+    if state ~= 'pending' then counts = counts - countOf(state) end
   end
   change.set['w' .. index] = counts
   keepFailures(change, index, failed, uncounted)
