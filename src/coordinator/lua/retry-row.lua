@@ -97,7 +97,7 @@ end
 local function recountGroup(change, index, uncounted)
   local counts = int(fieldOf(change, 'w' .. index))
   local failed = failedItems(change, index, counts)
-  for from, state in pairs(uncounted) do
+  for _, state in pairs(uncounted) do
     if state ~= 'pending' then counts = counts - countOf(state) end
   end
   change.set['w' .. index] = counts
