@@ -17,8 +17,8 @@ import {
 } from '../../src/coordinator/scripts.ts'
 import { SharedLimits } from '../../src/coordinator/shared-limits.ts'
 import { describeWithRedis, testNamespace } from '../setup/namespace.ts'
-import { Driver, failure, noHandler, retryIn, useRedis } from './driver.ts'
-import { node } from './graphs.ts'
+import { Driver, failure, noHandler, retryIn, tickets, useRedis } from './driver.ts'
+import { groupOf, inMap, mapOf, node, runNode } from './graphs.ts'
 import { createdRerun, rerunsOf } from './rerun-driver.ts'
 
 const redis = useRedis()
@@ -54,7 +54,9 @@ describeWithRedis(
       const limited = redis().duplicate({ username: namespace, password: 'secret' })
       try {
         await expect(limited.get('elsewhere')).rejects.toThrow(/NOPERM/)
-        await driveEveryMove(new Driver(limited, NODES, { maxCrashes: 1, namespace }))
+        await driveTicketMoves(new Driver(limited, NODES, { maxCrashes: 1, namespace }))
+        await driveRunMoves(new Driver(limited, [...NODES, runNode('x')], { namespace }))
+        await driveMap(new Driver(limited, MAP, { namespace }))
         await driveRerunMoves(new Driver(limited, NODES, { namespace }))
         await driveSharedMoves(new SharedLimits(limited, new ShardKeys(namespace, 0), 1_000))
       } finally {
@@ -73,7 +75,9 @@ const NODES = [
   node('alert', ['a'], { trigger: 'any_failed' }),
 ]
 
-async function driveEveryMove(driver: Driver): Promise<void> {
+const MAP = [mapOf('m[]'), ...inMap('m[]', [node('m[*]')]), groupOf('m', 'm[]', 'm[*]')]
+
+async function driveTicketMoves(driver: Driver): Promise<void> {
   await driver.openGranted()
   const first = await driver.openGranted({ redelivered: true })
   await first.settle('a', noHandler(60_000))
@@ -88,6 +92,38 @@ async function driveEveryMove(driver: Driver): Promise<void> {
   await (await driver.claimGranted(2)).settle('alert')
   const delivery = { ...(await driver.deliver(0)), runId: 'refused' }
   await driver.coordinator.refuse(delivery, { reason: '{}', flow: '', job: '' })
+}
+
+/** Pause and resume, what the reconciler does, child runs, and the cancel that reaches them. */
+async function driveRunMoves(driver: Driver): Promise<void> {
+  const { coordinator, runId, graph } = driver
+  const a = await driver.openGranted()
+  const x = await driver.claimGranted(1)
+  const child = { runId: 'child', flow: 'f' }
+  expect(await coordinator.recordChild(runId, 0, 'k', child)).toMatchObject({ status: 'ok' })
+  const awaited = await coordinator.awaitChild(x.delivery, x.grant('x'), 'f#1', child)
+  expect(awaited).toEqual({ status: 'unopened' })
+  await x.settle('x', { kind: 'awaiting', child: child.runId })
+  await coordinator.pause(runId)
+  await a.settle('a')
+  const resumed = await coordinator.resume(runId)
+  const [ticket = 0] = resumed.status === 'ok' ? tickets(resumed) : []
+  const row = (await driver.field(`t${ticket}`)) ?? ''
+  expect(await coordinator.rescue(runId, ticket, row)).toMatchObject({ status: 'ok' })
+  await driver.redis.hdel(driver.keys.run(runId), `t${ticket + 1}`)
+  const b = driver.indexOf('b')
+  const adopted = await coordinator.adopt(runId, b, (await driver.field(`n${b}`)) ?? '')
+  expect(adopted).toMatchObject({ status: 'ok' })
+  expect((await coordinator.readValues(runId, graph, [0], true)).values).toHaveLength(1)
+  expect(await coordinator.cancel(runId)).toMatchObject({ status: 'ok', isToSweep: true })
+  expect(await driver.redis.hget(driver.keys.run(child.runId), 's')).toBe('C')
+  expect(await coordinator.sweepsBefore(Number.MAX_SAFE_INTEGER, 9)).toEqual([])
+}
+
+async function driveMap(driver: Driver): Promise<void> {
+  const map = await driver.openGranted()
+  const answer = await driver.expand(map.delivery, map.grant('m[]'), 0, ['1', '2'])
+  expect(answer).toMatchObject({ status: 'expanded', made: 2 })
 }
 
 async function driveRerunMoves(driver: Driver): Promise<void> {
